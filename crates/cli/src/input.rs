@@ -1,0 +1,98 @@
+//! TEXT, FILE or '-': what the user wants read.
+
+use std::fs;
+use std::io::{Read, stdin};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::args::{ExtractArgs, InputFormat};
+use crate::failure::bad_input;
+use crate::products::Products;
+
+/// What to extract from.
+pub enum Input {
+    /// One product text; not blank.
+    Text(String),
+    /// A list of products and the name of where it came from.
+    Products { name: String, products: Products },
+}
+
+/// Reads the input that the arguments name. An existing path is a file; everything else but '-' is itself the text.
+pub fn read(args: &ExtractArgs) -> Result<Input> {
+    let path = Path::new(&args.input);
+    let (name, bytes) = if args.input == "-" {
+        let mut bytes = Vec::new();
+        stdin()
+            .read_to_end(&mut bytes)
+            .context("reading standard input")?;
+        ("standard input".to_owned(), bytes)
+    } else if path.is_dir() {
+        return Err(bad_input(format!("{}: this is a folder", args.input))
+            .hint("name a file, or give the product text itself in quotes")
+            .into());
+    } else if path.exists() {
+        let bytes = fs::read(path).map_err(|error| bad_input(format!("{}: {error}", args.input)))?;
+        (args.input.clone(), bytes)
+    } else if looks_like_a_file(&args.input) {
+        return Err(bad_input(format!("{}: no such file", args.input))
+            .hint("check the name; to use these very words as the text, pipe them: echo ... | hangtag extract -")
+            .into());
+    } else {
+        ("the text".to_owned(), args.input.clone().into_bytes())
+    };
+    let format = args.input_format.unwrap_or_else(|| format_of(path));
+    match format {
+        InputFormat::Text => Ok(Input::Text(text(&name, bytes)?)),
+        InputFormat::Csv => products(name, |name| {
+            Products::from_csv(name, &bytes, &args.text_column)
+        }),
+        InputFormat::Jsonl => products(name, |name| {
+            Products::from_jsonl(name, &bytes, &args.text_column)
+        }),
+    }
+}
+
+fn products(name: String, read: impl FnOnce(&str) -> Result<Products>) -> Result<Input> {
+    let products = read(&name)?;
+    Ok(Input::Products { name, products })
+}
+
+fn format_of(path: &Path) -> InputFormat {
+    match extension(path).as_str() {
+        "csv" if path.exists() => InputFormat::Csv,
+        "jsonl" | "ndjson" if path.exists() => InputFormat::Jsonl,
+        _ => InputFormat::Text,
+    }
+}
+
+/// One word that ends like a file's name is a mistyped file, not a product.
+fn looks_like_a_file(input: &str) -> bool {
+    !input.contains(char::is_whitespace)
+        && matches!(
+            extension(Path::new(input)).as_str(),
+            "csv" | "jsonl" | "ndjson" | "txt" | "json" | "md"
+        )
+}
+
+fn extension(path: &Path) -> String {
+    let extension = path.extension().unwrap_or_default();
+    extension.to_string_lossy().to_ascii_lowercase()
+}
+
+fn text(name: &str, bytes: Vec<u8>) -> Result<String> {
+    let text = String::from_utf8(bytes).map_err(|error| {
+        bad_input(format!(
+            "{name}: not UTF-8 text (at byte {})",
+            error.utf8_error().valid_up_to()
+        ))
+        .hint("save it as UTF-8")
+    })?;
+    let text = text.trim_start_matches('\u{FEFF}').to_owned();
+    if text.trim().is_empty() {
+        return Err(bad_input(format!("{name} is empty"))
+            .hint("give the product's description, a file that holds it, or '-' for standard input")
+            .into());
+    }
+    Ok(text)
+}

@@ -1,0 +1,34 @@
+//! The `hangtag` command: reads product descriptions on the user's own GPU.
+
+mod args;
+mod bench;
+mod completions;
+mod extract;
+mod failure;
+mod features;
+mod fetch;
+mod input;
+mod model;
+mod output;
+mod products;
+mod progress;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+
+fn main() -> ExitCode {
+    let done = match Args::parse().command {
+        Command::Extract(args) => extract::run(&args),
+        Command::Fetch(args) => fetch::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Completions(args) => completions::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}

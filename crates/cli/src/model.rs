@@ -1,0 +1,137 @@
+//! `--model`: from a file, a package folder or a name to a loaded model.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use hangtag_engine::{EngineError, EngineOptions, Gpu, GpuOptions};
+use hangtag_extract::{ExtractError, Extractor};
+use hangtag_weights::{FileSource, Gguf, Manifest, ModelConfig, Tokenizer, registry};
+
+use crate::args::ModelArgs;
+use crate::failure::{Failure, bad_input, failed};
+use crate::{fetch, progress};
+
+const WHAT_A_MODEL_IS: &str = "--model takes a GGUF file of the llama or phi family, a package folder (with manifest.json), \
+                               or a known name such as smollm2-135m";
+
+/// Loads the model that the arguments name; a known name is fetched first where it is missing.
+pub fn load(args: &ModelArgs) -> Result<Extractor> {
+    let files = open(&args.model, args.quiet)?;
+    let gguf = pollster::block_on(Gguf::open(files))
+        .map_err(|error| bad_input(error).hint(WHAT_A_MODEL_IS))?;
+    // Before the GPU is asked for: a wrong model is told as such on every computer.
+    ModelConfig::from_gguf(&gguf)
+        .map_err(|error| bad_input(format!("{}: {error}", args.model)).hint(WHAT_A_MODEL_IS))?;
+    Tokenizer::from_gguf(gguf.metadata())
+        .map_err(|error| bad_input(format!("{}: {error}", args.model)).hint(WHAT_A_MODEL_IS))?;
+
+    let gpu = pollster::block_on(Gpu::request(&GpuOptions {
+        baseline: args.baseline_tier,
+        ..GpuOptions::default()
+    }))
+    .map_err(failed)?;
+    let mut options = EngineOptions::default();
+    if let Some(context_tokens) = args.context {
+        options.context_tokens = context_tokens;
+    }
+    let bar = progress::bytes(args.quiet, "loading the model");
+    let loaded = pollster::block_on(Extractor::load(gguf, gpu, options, |loaded| {
+        bar.set_length(loaded.total_bytes);
+        bar.set_position(loaded.loaded_bytes);
+    }));
+    bar.finish_and_clear();
+    Ok(loaded.map_err(|error| failure(&error))?)
+}
+
+/// What an error of the extraction means for the exit code, and what to do about it.
+pub fn failure(error: &ExtractError) -> Failure {
+    match error {
+        ExtractError::Task(_) => bad_input(error),
+        ExtractError::Config(_) | ExtractError::Tokenizer(_) | ExtractError::Vocabulary { .. } => {
+            bad_input(error).hint(WHAT_A_MODEL_IS)
+        }
+        ExtractError::ContextTooSmall { needed_tokens, .. } => {
+            bad_input(error).hint(format!("give --context {needed_tokens} or more"))
+        }
+        ExtractError::Load(source) => of_loading(source),
+        ExtractError::Cancelled { .. }
+        | ExtractError::Engine { .. }
+        | ExtractError::NoAnswer { .. } => failed(error),
+    }
+}
+
+/// A damaged or unsuitable file and options that contradict each other are the user's; the rest is the GPU's.
+fn of_loading(error: &EngineError) -> Failure {
+    match error {
+        EngineError::Weights(_)
+        | EngineError::Shape { .. }
+        | EngineError::Unsupported { .. }
+        | EngineError::Options(_) => bad_input(error),
+        _ => failed(error),
+    }
+}
+
+/// The files of the model, opened, shards in order.
+fn open(model: &str, quiet: bool) -> Result<Vec<FileSource>> {
+    let path = Path::new(model);
+    if path.is_dir() {
+        return open_package(path);
+    }
+    if path.exists() {
+        return open_files(path);
+    }
+    if let Some(repository) = model.strip_prefix("hf:") {
+        return Err(bad_input(format!(
+            "--model {model}: models of the Hugging Face hub are not supported yet"
+        ))
+        .hint(format!(
+            "download a GGUF file of {repository} yourself and give its path; {WHAT_A_MODEL_IS}"
+        ))
+        .into());
+    }
+    if model.ends_with(".gguf") || model.contains(['/', '\\']) {
+        return Err(bad_input(format!("--model {model}: no such file or folder"))
+            .hint(WHAT_A_MODEL_IS)
+            .into());
+    }
+    open_files(&fetch::get(model, quiet)?)
+}
+
+fn open_files(path: &Path) -> Result<Vec<FileSource>> {
+    Ok(FileSource::open_shards(path).map_err(bad_input)?)
+}
+
+/// Opens a package folder: its manifest says which files are the model.
+fn open_package(folder: &Path) -> Result<Vec<FileSource>> {
+    let path = folder.join("manifest.json");
+    let wrong = |error: &dyn std::fmt::Display| {
+        bad_input(format!("{}: {error}", path.display())).hint(WHAT_A_MODEL_IS)
+    };
+    let json = fs::read_to_string(&path).map_err(|error| wrong(&error))?;
+    let manifest = Manifest::from_json(&json).map_err(|error| wrong(&error))?;
+    let mut files = Vec::new();
+    for file in manifest.files.iter().filter(|file| file.name.ends_with(".gguf")) {
+        files.push(open_packaged(&folder.join(&file.name), file.size)?);
+    }
+    if files.is_empty() {
+        return Err(wrong(&"it lists no .gguf file").into());
+    }
+    Ok(files)
+}
+
+/// Opens one file of a package. Its size shows a broken download; hashing gigabytes at each start would take too long.
+fn open_packaged(path: &PathBuf, size: u64) -> Result<FileSource> {
+    use hangtag_weights::ByteSource;
+    let file = FileSource::open(path).map_err(bad_input)?;
+    if file.len() != size {
+        return Err(bad_input(format!(
+            "{}: {} bytes, the package's manifest says {size}",
+            path.display(),
+            file.len()
+        ))
+        .hint("get the package again")
+        .into());
+    }
+    Ok(file)
+}

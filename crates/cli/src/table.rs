@@ -1,0 +1,113 @@
+//! The table that people read.
+
+use console::{Alignment, Style, measure_text_width, pad_str};
+use hangtag_task::FeatureValue;
+
+const HEADINGS: [&str; 4] = ["FEATURE", "VALUE", "SURE", "PLACE IN TEXT"];
+
+/// One line a feature under a heading, columns aligned, colours only if asked.
+pub fn render(features: &[FeatureValue], colours: bool) -> String {
+    let rows: Vec<[String; 4]> = features.iter().map(cells).collect();
+    let mut widths = HEADINGS.map(str::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = measure_text_width(cell).max(*width);
+        }
+    }
+    let style = |style: Style| style.force_styling(colours);
+    let mut table = line(
+        &HEADINGS.map(str::to_owned),
+        &widths,
+        &style(Style::new().bold()),
+        &style(Style::new().bold()),
+    );
+    for (row, feature) in rows.iter().zip(features) {
+        let value = match (&feature.value, &feature.span) {
+            (None, _) => Style::new().dim(),
+            (Some(_), Some(_)) => Style::new().green(),
+            (Some(_), None) => Style::new().yellow(),
+        };
+        table += &line(row, &widths, &style(Style::new()), &style(value));
+    }
+    table
+}
+
+fn line(cells: &[String; 4], widths: &[usize; 4], plain: &Style, value: &Style) -> String {
+    let [feature, answer, sure, place] = cells;
+    let pad = |text: &str, width: usize, alignment| pad_str(text, width, alignment, None).into_owned();
+    format!(
+        "{}  {}  {}  {}\n",
+        plain.apply_to(pad(feature, widths[0], Alignment::Left)),
+        value.apply_to(pad(answer, widths[1], Alignment::Left)),
+        plain.apply_to(pad(sure, widths[2], Alignment::Right)),
+        plain.apply_to(place),
+    )
+}
+
+fn cells(feature: &FeatureValue) -> [String; 4] {
+    let place = match (&feature.value, &feature.span) {
+        (_, Some(span)) => format!("{}-{}", span.start, span.end),
+        (Some(_), None) => "not in the text".to_owned(),
+        (None, None) => String::new(),
+    };
+    [
+        printable(&feature.name),
+        printable(feature.value.as_deref().unwrap_or("none")),
+        format!("{:.0}%", feature.confidence * 100.0),
+        place,
+    ]
+}
+
+/// `text` without control characters: a description must not steer the terminal.
+fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hangtag_task::Span;
+
+    fn feature(name: &str, value: Option<&str>, span: Option<(usize, usize)>) -> FeatureValue {
+        FeatureValue {
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+            confidence: 0.874,
+            span: span.map(|(start, end)| Span { start, end }),
+        }
+    }
+
+    #[test]
+    fn columns_align_whatever_the_script() {
+        let table = render(
+            &[
+                feature("Brand", Some("Nike"), Some((0, 4))),
+                feature("色", Some("赤い木綿"), None),
+                feature("Size", None, None),
+            ],
+            false,
+        );
+        assert_eq!(
+            table,
+            "FEATURE  VALUE     SURE  PLACE IN TEXT\n\
+             Brand    Nike       87%  0-4\n\
+             色       赤い木綿   87%  not in the text\n\
+             Size     none       87%  \n"
+        );
+    }
+
+    #[test]
+    fn escape_sequences_of_a_description_are_not_passed_on() {
+        let table = render(&[feature("a", Some("\u{1b}[31mred\u{7}"), None)], false);
+        assert!(!table.contains('\u{1b}') && !table.contains('\u{7}'));
+        assert!(table.contains("\u{FFFD}[31mred\u{FFFD}"));
+    }
+
+    #[test]
+    fn colours_only_when_asked() {
+        let features = [feature("a", Some("red"), None)];
+        assert!(render(&features, true).contains("\u{1b}[33m"));
+        assert!(!render(&features, false).contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,183 @@
+//! Every kind of bad input gives exit code 2 and says what was wrong, where, and what to do. None of it needs a GPU.
+
+use std::fs;
+
+use hangtag_weights::{GgufWriter, Value};
+use tempfile::{TempDir, tempdir};
+
+use crate::run::{assert_fails, golden, hangtag, hangtag_with_input};
+
+/// A folder with these files.
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = tempdir().unwrap();
+    for (name, bytes) in files {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    folder
+}
+
+#[track_caller]
+fn refused(files: &[(&str, &[u8])], args: &[&str], message: &str) {
+    assert_fails(&hangtag(folder(files).path(), args), 2, message);
+}
+
+#[test]
+fn no_features() {
+    refused(&[], &["extract", "--features", " ", "red shoe"], "");
+    refused(&[], &["extract", "--features", ",,", "red shoe"], "");
+    let said = hangtag(folder(&[]).path(), &["extract", "red shoe"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("--features <NAMES>"), "{}", said.err);
+}
+
+#[test]
+fn duplicate_names() {
+    refused(&[], &["extract", "--features", "Brand, Size, brand", "red shoe"], "");
+}
+
+#[test]
+fn a_template_that_is_none() {
+    let said = hangtag(folder(&[]).path(), &["extract", "--template", "shoos", "red shoe"]);
+    assert_eq!(said.code, 2);
+    let (first, hint) = said.err.split_once('\n').unwrap();
+    assert_eq!(
+        first,
+        "error: --template shoos: no such file, and no ready-made list of that name"
+    );
+    assert!(hint.starts_with("hint: ready-made lists: "), "{hint}");
+    refused(
+        &[("t.json", b"{\"name\": 3")],
+        &["extract", "--template", "t.json", "red shoe"],
+        "",
+    );
+}
+
+#[test]
+fn an_empty_text() {
+    let message = "error: the text is empty\n\
+                   hint: give the product's description, a file that holds it, or '-' for standard input\n";
+    refused(&[], &["extract", "--features", "Brand", ""], message);
+    refused(&[], &["extract", "--features", "Brand", " \n "], message);
+    let said = hangtag_with_input(
+        folder(&[]).path(),
+        &["extract", "--features", "Brand", "-"],
+        b"\n",
+    );
+    assert_fails(&said, 2, &message.replace("the text", "standard input"));
+    refused(
+        &[("a.txt", b"\xEF\xBB\xBF \n")],
+        &["extract", "--features", "Brand", "a.txt"],
+        &message.replace("the text", "a.txt"),
+    );
+}
+
+#[test]
+fn files_that_are_missing_or_no_text() {
+    refused(
+        &[],
+        &["extract", "--features", "Brand", "products.csv"],
+        "error: products.csv: no such file\n\
+         hint: check the name; to use these very words as the text, pipe them: echo ... | hangtag extract -\n",
+    );
+    refused(
+        &[],
+        &["extract", "--features", "Brand", "."],
+        "error: .: this is a folder\n\
+         hint: name a file, or give the product text itself in quotes\n",
+    );
+    refused(
+        &[("a.txt", b"caf\xE9")],
+        &["extract", "--features", "Brand", "a.txt"],
+        "error: a.txt: not UTF-8 text (at byte 3)\nhint: save it as UTF-8\n",
+    );
+}
+
+#[test]
+fn lists_without_texts() {
+    refused(
+        &[("p.csv", b"id,title\n1,red\n")],
+        &["extract", "--features", "Brand", "p.csv"],
+        "error: p.csv: no column named \"text\"\n\
+         hint: its columns are \"id\", \"title\"; name the one with the product text: --text-column NAME\n",
+    );
+    refused(
+        &[("p.jsonl", b"\n")],
+        &["extract", "--features", "Brand", "p.jsonl"],
+        "error: p.jsonl holds no products\n",
+    );
+}
+
+#[test]
+fn an_output_that_is_the_input() {
+    let files: &[(&str, &[u8])] = &[("p.csv", b"text\nred\n")];
+    refused(
+        files,
+        &["extract", "--features", "Brand", "p.csv", "--output", "./p.csv"],
+        "error: --output ./p.csv is the input itself\n\
+         hint: name another file: what is in the input would be lost if anything failed\n",
+    );
+}
+
+const WHAT_A_MODEL_IS: &str = "--model takes a GGUF file of the llama or phi family, a package folder (with manifest.json), \
+                               or a known name such as smollm2-135m";
+
+#[track_caller]
+fn refused_model(files: &[(&str, &[u8])], model: &str, message: &str) {
+    refused(
+        files,
+        &["extract", "--features", "Brand", "--model", model, "red shoe"],
+        &message.replace("{what}", WHAT_A_MODEL_IS),
+    );
+}
+
+#[test]
+fn a_model_that_is_not_there() {
+    refused_model(
+        &[],
+        "models/tag.gguf",
+        "error: --model models/tag.gguf: no such file or folder\nhint: {what}\n",
+    );
+    refused_model(&[], "smolm2", "");
+    refused_model(
+        &[],
+        "hf:microsoft/phi-2",
+        "error: --model hf:microsoft/phi-2: models of the Hugging Face hub are not supported yet\n\
+         hint: download a GGUF file of microsoft/phi-2 yourself and give its path; {what}\n",
+    );
+}
+
+#[test]
+fn a_model_that_is_no_gguf_or_cut_short() {
+    refused_model(&[("m.gguf", b"PK\x03\x04 a zip file, not a model, and long enough")], "m.gguf", "");
+    refused_model(&[("m.gguf", b"")], "m.gguf", "");
+    let whole = fs::read(golden("llama.gguf")).unwrap();
+    refused_model(&[("m.gguf", &whole[..whole.len() / 2])], "m.gguf", "");
+    refused_model(&[("m.gguf", &whole[..1000])], "m.gguf", "");
+    refused_model(&[("m-00001-of-00002.gguf", &whole)], "m-00001-of-00002.gguf", "");
+}
+
+#[test]
+fn a_family_that_is_not_supported() {
+    refused_model(&[("m.gguf", b"")], "m.gguf", "");
+}
+
+#[test]
+fn a_package_that_is_none() {
+    refused_model(&[], ".", "");
+    refused_model(&[("manifest.json", b"{}")], ".", "");
+}
+
+#[test]
+fn a_context_too_small() {
+    // Told by the engine or the extraction, but never a panic.
+    let said = hangtag(
+        folder(&[]).path(),
+        &["extract", "--features", "Brand", "--context", "-5", "red shoe"],
+    );
+    assert_eq!(said.code, 2);
+}
+
+#[test]
+fn names_to_fetch_that_are_unknown() {
+    refused(&[], &["fetch", "smolm2"], "");
+}

@@ -1,0 +1,6 @@
+//! The command as it is used: arguments in, text and exit code out.
+
+mod bad_input;
+mod extraction;
+mod messages;
+mod run;

@@ -1,0 +1,8 @@
+// Where a token stands. Its row's keys are the shared prefix, slots 0..prefix, and then its own
+// segment, slots segment..=slot; the n-th of them has position n.
+struct Token {
+    position: u32,
+    prefix: u32,
+    segment: u32,
+    slot: u32,
+}

@@ -1,0 +1,429 @@
+//! The decoder on the GPU: its buffers and the fixed list of dispatches of a step.
+//!
+//! One description serves both families (see `ModelConfig`). Everything is bound when the model is
+//! loaded; a step only writes its tokens and runs the list.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use bytemuck::Pod;
+use hangtag_weights::{ByteSource, Gguf, Mlp, ModelConfig, RopeStyle};
+
+use crate::error::EngineError;
+use crate::gpu::Gpu;
+use crate::kernel::attention::Attention;
+use crate::kernel::elementwise::Elementwise;
+use crate::kernel::norm::Norm;
+use crate::kernel::product::{MATVEC_TOKENS, Matrix};
+use crate::kernel::rotary::{Rotary, turns};
+use crate::kernel::{self, Kernel, Pipeline, Step, Token};
+use crate::load::{Linear, LoadProgress, Loader, NormWeights};
+use crate::matrix::{MatrixFormat, TILE_ROWS};
+use crate::plan::{BlockSource, EngineOptions, ModelSource, Scratch, kv_layer_bytes};
+
+/// The tokens of one step, of any rows and positions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Batch {
+    pub ids: Vec<u32>,
+    pub tokens: Vec<Token>,
+    /// Indices of the tokens whose next token is asked for.
+    pub selected: Vec<u32>,
+}
+
+/// A next token and its probability.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(crate) struct Chosen {
+    pub id: u32,
+    pub probability: f32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    io: Io,
+    body: Vec<Dispatch>,
+    head: Vec<Dispatch>,
+    vocab_size: usize,
+}
+
+/// What a step reads and leaves.
+#[derive(Debug)]
+struct Io {
+    ids: wgpu::Buffer,
+    tokens: wgpu::Buffer,
+    selected: wgpu::Buffer,
+    logits: wgpu::Buffer,
+    chosen: wgpu::Buffer,
+    chosen_readback: wgpu::Buffer,
+    token_step: wgpu::Buffer,
+    token_group: wgpu::BindGroup,
+    selected_step: wgpu::Buffer,
+    selected_group: wgpu::BindGroup,
+}
+
+#[derive(Debug)]
+struct Dispatch {
+    pipeline: Rc<Pipeline>,
+    group: wgpu::BindGroup,
+    grid: Grid,
+}
+
+/// Workgroups of a dispatch for `count` tokens.
+#[derive(Debug)]
+enum Grid {
+    /// (count, 1)
+    Tokens,
+    /// (n, count)
+    PerToken(u32),
+    /// (tiles, count / 16), or (tiles, count) in the other form for few tokens
+    Product { tiles: u32, matvec: Rc<Pipeline> },
+}
+
+/// The working buffers of a step.
+struct Buffers {
+    hidden: wgpu::Buffer,
+    normed: wgpu::Buffer,
+    query: wgpu::Buffer,
+    rotated: wgpu::Buffer,
+    attended: wgpu::Buffer,
+    key: wgpu::Buffer,
+    value: wgpu::Buffer,
+    gate: wgpu::Buffer,
+    up: wgpu::Buffer,
+    turns: wgpu::Buffer,
+    selected_hidden: wgpu::Buffer,
+    selected_normed: wgpu::Buffer,
+}
+
+impl Decoder {
+    pub async fn load<S: ByteSource>(
+        gpu: &Gpu,
+        gguf: &Gguf<S>,
+        source: &ModelSource,
+        config: &ModelConfig,
+        options: &EngineOptions,
+        progress: impl FnMut(LoadProgress),
+    ) -> Result<Decoder, EngineError> {
+        let scratch = Scratch::of(config, options);
+        let buffers = Buffers::new(gpu, config, options, &scratch);
+        let io = Io::new(gpu, options, &scratch);
+        let mut loader = Loader::new(gpu, gguf, source.file_bytes(), progress);
+        let mut list = Builder { gpu, config, pipelines: HashMap::new(), dispatches: Vec::new() };
+
+        let embedding = loader.linear(&source.embedding).await?;
+        list.embed(&embedding, &io, &buffers);
+        for block in &source.blocks {
+            let kv = || gpu.storage("kv cache", kv_layer_bytes(config, options));
+            list.block(&mut loader, block, &io, &buffers, [&kv(), &kv()]).await?;
+        }
+        let body = std::mem::take(&mut list.dispatches);
+
+        let norm = loader.norm(&source.output_norm).await?;
+        let output = match &source.output {
+            Some(output) => loader.linear(output).await?,
+            None => embedding,
+        };
+        list.head(&norm, &output, &io, &buffers);
+        Ok(Decoder { io, body, head: list.dispatches, vocab_size: config.vocab_size })
+    }
+
+    /// Runs a step; the chosen tokens of `batch.selected`, in that order.
+    pub async fn step(&self, gpu: &Gpu, batch: &Batch) -> Result<Vec<Chosen>, EngineError> {
+        let mut encoder = self.encode(gpu, batch);
+        let count = batch.selected.len();
+        if count == 0 {
+            gpu.queue.submit([encoder.finish()]);
+            gpu.finish().await?;
+            return Ok(Vec::new());
+        }
+        let bytes = (count * size_of::<Chosen>()) as u64;
+        encoder.copy_buffer_to_buffer(&self.io.chosen, 0, &self.io.chosen_readback, 0, bytes);
+        gpu.queue.submit([encoder.finish()]);
+        gpu.read(&self.io.chosen_readback, count).await
+    }
+
+    /// Runs a step; the logits (selected, vocab_size).
+    pub async fn logits(&self, gpu: &Gpu, batch: &Batch) -> Result<Vec<f32>, EngineError> {
+        let mut encoder = self.encode(gpu, batch);
+        let count = batch.selected.len() * self.vocab_size;
+        let readback = gpu.readback("logits", 4 * count as u64);
+        encoder.copy_buffer_to_buffer(&self.io.logits, 0, &readback, 0, 4 * count as u64);
+        gpu.queue.submit([encoder.finish()]);
+        gpu.read(&readback, count).await
+    }
+
+    fn encode(&self, gpu: &Gpu, batch: &Batch) -> wgpu::CommandEncoder {
+        let io = &self.io;
+        let write = |buffer, bytes: &[u8]| gpu.queue.write_buffer(buffer, 0, bytes);
+        write(&io.ids, bytemuck::cast_slice(&batch.ids));
+        write(&io.tokens, bytemuck::cast_slice(&batch.tokens));
+        write(&io.selected, bytemuck::cast_slice(&batch.selected));
+        let step = |count: usize| Step { count: count as u32 };
+        write(&io.token_step, bytemuck::bytes_of(&step(batch.ids.len())));
+        write(&io.selected_step, bytemuck::bytes_of(&step(batch.selected.len())));
+
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        pass.set_bind_group(1, &io.token_group, &[]);
+        for dispatch in &self.body {
+            dispatch.encode(&mut pass, batch.ids.len());
+        }
+        if !batch.selected.is_empty() {
+            pass.set_bind_group(1, &io.selected_group, &[]);
+            for dispatch in &self.head {
+                dispatch.encode(&mut pass, batch.selected.len());
+            }
+        }
+        drop(pass);
+        encoder
+    }
+}
+
+impl Dispatch {
+    fn encode(&self, pass: &mut wgpu::ComputePass<'_>, count: usize) {
+        let tokens = count as u32;
+        let (pipeline, x, y) = match &self.grid {
+            Grid::Tokens => (&self.pipeline, tokens, 1),
+            Grid::PerToken(n) => (&self.pipeline, *n, tokens),
+            Grid::Product { tiles, matvec } if count <= MATVEC_TOKENS => (matvec, *tiles, tokens),
+            Grid::Product { tiles, .. } => (&self.pipeline, *tiles, tokens.div_ceil(16)),
+        };
+        pass.set_pipeline(&pipeline.pipeline);
+        pass.set_bind_group(0, &self.group, &[]);
+        pass.dispatch_workgroups(x, y, 1);
+    }
+}
+
+impl Io {
+    fn new(gpu: &Gpu, options: &EngineOptions, scratch: &Scratch) -> Io {
+        let words = |count: usize| 4 * count as u64;
+        let layout = kernel::step_layout(gpu);
+        let step = |label| {
+            let buffer = gpu.uniform(label, &Step { count: 0 });
+            let group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(label),
+                layout: &layout,
+                entries: &[wgpu::BindGroupEntry {
+                    binding: 0,
+                    resource: buffer.as_entire_binding(),
+                }],
+            });
+            (buffer, group)
+        };
+        let (token_step, token_group) = step("tokens of the step");
+        let (selected_step, selected_group) = step("selected rows of the step");
+        let chosen = options.max_rows as u64 * size_of::<Chosen>() as u64;
+        Io {
+            ids: gpu.storage("token ids", words(options.step_tokens)),
+            tokens: gpu.storage("tokens", 4 * words(options.step_tokens)),
+            selected: gpu.storage("selected", words(options.max_rows)),
+            logits: gpu.storage("logits", scratch.logits),
+            chosen: gpu.storage("chosen", chosen),
+            chosen_readback: gpu.readback("chosen", chosen),
+            token_step,
+            token_group,
+            selected_step,
+            selected_group,
+        }
+    }
+}
+
+impl Buffers {
+    fn new(gpu: &Gpu, config: &ModelConfig, options: &EngineOptions, scratch: &Scratch) -> Self {
+        let table = turns(options.context_tokens, config.rotary_dim, config.rope_theta);
+        let turns = gpu.storage("turns", scratch.turns);
+        gpu.queue.write_buffer(&turns, 0, bytemuck::cast_slice(&table));
+        Buffers {
+            hidden: gpu.storage("hidden", scratch.hidden),
+            normed: gpu.storage("normed", scratch.hidden),
+            query: gpu.storage("query", scratch.query),
+            rotated: gpu.storage("rotated", scratch.query),
+            attended: gpu.storage("attended", scratch.query),
+            key: gpu.storage("key", scratch.key_value),
+            value: gpu.storage("value", scratch.key_value),
+            gate: gpu.storage("gate", scratch.mlp),
+            up: gpu.storage("up", scratch.mlp),
+            turns,
+            selected_hidden: gpu.storage("selected hidden", scratch.selected_hidden),
+            selected_normed: gpu.storage("selected normed", scratch.selected_hidden),
+        }
+    }
+}
+
+/// Makes the list of dispatches, compiling each kernel once.
+struct Builder<'a> {
+    gpu: &'a Gpu,
+    config: &'a ModelConfig,
+    pipelines: HashMap<(&'static str, Option<MatrixFormat>), Rc<Pipeline>>,
+    dispatches: Vec<Dispatch>,
+}
+
+impl Builder<'_> {
+    fn pipeline(&mut self, kernel: &'static Kernel, format: MatrixFormat) -> Rc<Pipeline> {
+        let gpu = self.gpu;
+        let key = (kernel.name, kernel.reads_matrix().then_some(format));
+        let make = || Rc::new(kernel.compile(gpu, format));
+        Rc::clone(self.pipelines.entry(key).or_insert_with(make))
+    }
+
+    fn push<P: Pod>(
+        &mut self,
+        kernel: &'static Kernel,
+        params: &P,
+        buffers: &[&wgpu::Buffer],
+        grid: Grid,
+    ) {
+        let pipeline = self.pipeline(kernel, MatrixFormat::F32);
+        let params = self.gpu.uniform(kernel.name, params);
+        let group = pipeline.bind(self.gpu, &params, buffers);
+        self.dispatches.push(Dispatch { pipeline, group, grid });
+    }
+
+    fn embed(&mut self, embedding: &Linear, io: &Io, buffers: &Buffers) {
+        let pipeline = self.pipeline(&kernel::EMBED, embedding.format);
+        for (params, part) in matrix_params(embedding, false) {
+            let params = self.gpu.uniform("embed", &params);
+            let bound = [&part.words, &part.scales, &io.ids, &buffers.hidden];
+            let group = pipeline.bind(self.gpu, &params, &bound);
+            let grid = Grid::PerToken((embedding.columns / 8).div_ceil(64) as u32);
+            self.dispatches.push(Dispatch { pipeline: Rc::clone(&pipeline), group, grid });
+        }
+    }
+
+    fn product(
+        &mut self,
+        linear: &Linear,
+        input: &wgpu::Buffer,
+        output: &wgpu::Buffer,
+        accumulate: bool,
+    ) {
+        let matmul = self.pipeline(&kernel::MATMUL, linear.format);
+        let matvec = self.pipeline(&kernel::MATVEC, linear.format);
+        for (params, part) in matrix_params(linear, accumulate) {
+            let params = self.gpu.uniform("product", &params);
+            // Without a bias something must be bound all the same, and it is not read.
+            let bias = linear.bias.as_ref().unwrap_or(&part.scales);
+            let bound = [&part.words, &part.scales, input, bias, output];
+            let group = matmul.bind(self.gpu, &params, &bound);
+            let tiles = part.rows.len().div_ceil(TILE_ROWS) as u32;
+            let grid = Grid::Product { tiles, matvec: Rc::clone(&matvec) };
+            self.dispatches.push(Dispatch { pipeline: Rc::clone(&matmul), group, grid });
+        }
+    }
+
+    fn norm(&mut self, norm: &NormWeights, input: &wgpu::Buffer, output: &wgpu::Buffer) {
+        let size = self.config.hidden_size as u32;
+        let params = Norm { size, epsilon: self.config.norm_eps };
+        match &norm.bias {
+            None => {
+                let bound = [input, &norm.weight, output];
+                self.push(&kernel::RMS_NORM, &params, &bound, Grid::Tokens);
+            }
+            Some(bias) => {
+                let bound = [input, &norm.weight, bias, output];
+                self.push(&kernel::LAYER_NORM, &params, &bound, Grid::Tokens);
+            }
+        }
+    }
+
+    async fn block<S: ByteSource, F: FnMut(LoadProgress)>(
+        &mut self,
+        loader: &mut Loader<'_, S, F>,
+        source: &BlockSource,
+        io: &Io,
+        buffers: &Buffers,
+        [key_cache, value_cache]: [&wgpu::Buffer; 2],
+    ) -> Result<(), EngineError> {
+        // 1. norm, then query, key and value
+        self.norm(&loader.norm(&source.attention_norm).await?, &buffers.hidden, &buffers.normed);
+        self.product(&loader.linear(&source.query).await?, &buffers.normed, &buffers.query, false);
+        self.product(&loader.linear(&source.key).await?, &buffers.normed, &buffers.key, false);
+        self.product(&loader.linear(&source.value).await?, &buffers.normed, &buffers.value, false);
+        // 2. attention, added to the residual stream
+        self.attention(io, buffers, key_cache, value_cache);
+        let output = loader.linear(&source.attention_output).await?;
+        self.product(&output, &buffers.attended, &buffers.hidden, true);
+        // 3. MLP on its own norm, or on the attention's in a parallel block
+        if let Some(norm) = &source.mlp_norm {
+            self.norm(&loader.norm(norm).await?, &buffers.hidden, &buffers.normed);
+        }
+        self.product(&loader.linear(&source.up).await?, &buffers.normed, &buffers.up, false);
+        let size = Elementwise { size: self.config.intermediate_size as u32 };
+        let grid = Grid::PerToken(size.size.div_ceil(64));
+        let inner = match (&self.config.mlp, &source.gate) {
+            (Mlp::SwiGlu, Some(gate)) => {
+                let gate = loader.linear(gate).await?;
+                self.product(&gate, &buffers.normed, &buffers.gate, false);
+                self.push(&kernel::SWIGLU, &size, &[&buffers.gate, &buffers.up], grid);
+                &buffers.gate
+            }
+            _ => {
+                self.push(&kernel::GELU, &size, &[&buffers.up], grid);
+                &buffers.up
+            }
+        };
+        self.product(&loader.linear(&source.down).await?, inner, &buffers.hidden, true);
+        Ok(())
+    }
+
+    fn attention(
+        &mut self,
+        io: &Io,
+        buffers: &Buffers,
+        key_cache: &wgpu::Buffer,
+        value_cache: &wgpu::Buffer,
+    ) {
+        let config = self.config;
+        let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
+        let rotary = Rotary {
+            num_heads: heads as u32,
+            num_kv_heads: kv_heads as u32,
+            head_dim: config.head_dim as u32,
+            rotary_dim: config.rotary_dim as u32,
+            interleaved: u32::from(config.rope_style == RopeStyle::Interleaved),
+        };
+        let Buffers { query, key, value, rotated, attended, turns, .. } = buffers;
+        let bound = [&io.tokens, turns, query, key, value, rotated, key_cache, value_cache];
+        let quads = (heads + 2 * kv_heads) * config.head_dim / 4;
+        let grid = Grid::PerToken(quads.div_ceil(64) as u32);
+        self.push(&kernel::ROTARY, &rotary, &bound, grid);
+        let attention = Attention {
+            num_heads: heads as u32,
+            num_kv_heads: kv_heads as u32,
+            head_dim: config.head_dim as u32,
+            sliding_window: config.sliding_window.unwrap_or(0) as u32,
+            scale: 1.0 / (config.head_dim as f32).sqrt(),
+        };
+        let bound = [&io.tokens, rotated, key_cache, value_cache, attended];
+        self.push(&kernel::ATTENTION, &attention, &bound, Grid::PerToken(heads as u32));
+    }
+
+    fn head(&mut self, norm: &NormWeights, output: &Linear, io: &Io, buffers: &Buffers) {
+        let size = Elementwise { size: self.config.hidden_size as u32 };
+        let grid = Grid::PerToken(size.size.div_ceil(64));
+        let bound = [&buffers.hidden, &io.selected, &buffers.selected_hidden];
+        self.push(&kernel::GATHER_ROWS, &size, &bound, grid);
+        self.norm(norm, &buffers.selected_hidden, &buffers.selected_normed);
+        self.product(output, &buffers.selected_normed, &io.logits, false);
+        let vocab = Elementwise { size: self.config.vocab_size as u32 };
+        self.push(&kernel::SAMPLE, &vocab, &[&io.logits, &io.chosen], Grid::Tokens);
+    }
+}
+
+/// The parameters of each part of a matrix.
+fn matrix_params(
+    linear: &Linear,
+    accumulate: bool,
+) -> impl Iterator<Item = (Matrix, &crate::load::Part)> {
+    linear.parts.iter().map(move |part| {
+        let params = Matrix {
+            rows: part.rows.len() as u32,
+            columns: linear.columns as u32,
+            first_row: part.rows.start as u32,
+            all_rows: linear.rows as u32,
+            has_bias: u32::from(linear.bias.is_some()),
+            accumulate: u32::from(accumulate),
+        };
+        (params, part)
+    })
+}

@@ -1,0 +1,342 @@
+//! The engine: a prefix is computed once and kept, all rows are decoded together behind it.
+
+use std::ops::ControlFlow;
+
+use hangtag_weights::{ByteSource, Gguf, ModelConfig};
+
+use crate::decoder::{Batch, Decoder};
+use crate::error::EngineError;
+use crate::gpu::Gpu;
+use crate::kernel::Token;
+use crate::load::LoadProgress;
+use crate::plan::{EngineOptions, MemoryPlan, ModelSource, check_fit, check_options};
+use crate::rows::{Row, Wave};
+
+/// One description with all that is asked of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Token ids that every row starts with.
+    pub prefix: Vec<u32>,
+    /// The rows.
+    pub rows: Vec<RowRequest>,
+    /// A row ends with the first of these.
+    pub stop_tokens: Vec<u32>,
+}
+
+/// One question about the prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowRequest {
+    /// Token ids after the prefix; at least one.
+    pub suffix: Vec<u32>,
+    /// Tokens of the answer at most; at least one.
+    pub max_new_tokens: usize,
+}
+
+/// A decoded token.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GeneratedToken {
+    /// Its id.
+    pub id: u32,
+    /// Its probability among the whole vocabulary.
+    pub probability: f32,
+}
+
+/// Why a row ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// With a stop token, which is its last.
+    Stop,
+    /// At `max_new_tokens`.
+    Length,
+}
+
+/// What happens while a job runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// Tokens of the prefix that are in the cache.
+    Prefill {
+        /// So far.
+        done: usize,
+        /// In all.
+        total: usize,
+    },
+    /// A decode step was made.
+    Decode {
+        /// Rows that go on.
+        active_rows: usize,
+    },
+    /// A row ended.
+    Row {
+        /// Its index in the job.
+        index: usize,
+        /// Its tokens, the stop token included.
+        tokens: Vec<GeneratedToken>,
+        /// Why it ended.
+        finish: Finish,
+    },
+}
+
+/// Figures of a finished job.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JobStats {
+    /// Tokens of the prefix.
+    pub prefix_tokens: usize,
+    /// Those of them that were in the cache already.
+    pub cached_prefix_tokens: usize,
+    /// Tokens of all suffixes.
+    pub suffix_tokens: usize,
+    /// Decoded tokens of all rows.
+    pub generated_tokens: usize,
+    /// Steps, of which each makes one token of every row that goes on.
+    pub decode_steps: usize,
+}
+
+/// A model on a GPU.
+#[derive(Debug)]
+pub struct Engine {
+    gpu: Gpu,
+    config: ModelConfig,
+    options: EngineOptions,
+    memory: MemoryPlan,
+    decoder: Decoder,
+    /// The tokens whose keys and values stand in the slots from 0 on.
+    cached: Vec<u32>,
+}
+
+impl Engine {
+    /// The memory that a model needs, from its headers alone.
+    ///
+    /// # Errors
+    /// If tensors are missing or of another shape, or a size is not supported.
+    pub fn plan<S: ByteSource>(
+        gguf: &Gguf<S>,
+        config: &ModelConfig,
+        options: &EngineOptions,
+    ) -> Result<MemoryPlan, EngineError> {
+        check_options(options)?;
+        Ok(ModelSource::find(gguf, config)?.plan(config, options))
+    }
+
+    /// Loads a model onto a GPU.
+    ///
+    /// # Errors
+    /// As [`Engine::plan`]; what does not fit is refused with the figures before anything is read.
+    pub async fn load<S: ByteSource>(
+        gpu: Gpu,
+        gguf: &Gguf<S>,
+        config: ModelConfig,
+        options: EngineOptions,
+        progress: impl FnMut(LoadProgress),
+    ) -> Result<Engine, EngineError> {
+        check_options(&options)?;
+        let source = ModelSource::find(gguf, &config)?;
+        let memory = source.plan(&config, &options);
+        check_fit(&memory, &config, &options, gpu.describe())?;
+        let scope = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let decoder = Decoder::load(&gpu, gguf, &source, &config, &options, progress).await;
+        if scope.pop().await.is_some() {
+            return Err(EngineError::OutOfMemory { plan: memory });
+        }
+        let decoder = decoder?;
+        gpu.finish().await?;
+        Ok(Engine { gpu, config, options, memory, decoder, cached: Vec::new() })
+    }
+
+    /// The model's description.
+    #[must_use]
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The memory that the model takes.
+    #[must_use]
+    pub fn memory(&self) -> &MemoryPlan {
+        &self.memory
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    /// The sizes it was loaded with.
+    #[must_use]
+    pub fn options(&self) -> &EngineOptions {
+        &self.options
+    }
+
+    /// Gives the device back for another model; this one's memory is freed.
+    #[must_use]
+    pub fn into_gpu(self) -> Gpu {
+        self.gpu
+    }
+
+    /// Forgets the prefix, so that the next job computes all of its own.
+    pub fn clear_prefix_cache(&mut self) {
+        self.cached.clear();
+    }
+
+    /// Logits (tokens, vocab_size) of a text, computed afresh; for tests and measurements.
+    ///
+    /// # Errors
+    /// If the text is longer than the context, or the GPU fails.
+    pub async fn logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>, EngineError> {
+        self.check_tokens(tokens)?;
+        self.check_length(0, tokens.len())?;
+        self.cached.clear();
+        let mut logits = Vec::with_capacity(tokens.len() * self.config.vocab_size);
+        for (i, chunk) in tokens.chunks(self.options.max_rows).enumerate() {
+            let mut batch = prefix_batch(i * self.options.max_rows, chunk);
+            batch.selected = (0..chunk.len() as u32).collect();
+            logits.extend(self.decoder.logits(&self.gpu, &batch).await?);
+        }
+        Ok(logits)
+    }
+
+    /// Runs a job. Rows that do not fit at once follow in waves. `on_event` stops it with
+    /// [`ControlFlow::Break`]; rows that have ended by then have been reported.
+    ///
+    /// # Errors
+    /// If the job is malformed or too long, or the GPU fails; [`EngineError::Cancelled`] if stopped.
+    pub async fn run(
+        &mut self,
+        job: &Job,
+        on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<JobStats, EngineError> {
+        self.check_job(job)?;
+        let mut stats = JobStats { prefix_tokens: job.prefix.len(), ..JobStats::default() };
+        stats.cached_prefix_tokens = self.prefill(&job.prefix, on_event).await?;
+        let mut next = 0;
+        while next < job.rows.len() {
+            let room = self.options.context_tokens - job.prefix.len();
+            let mut wave = Wave::fill(job, next, room, self.options.max_rows);
+            next += wave.len();
+            self.run_wave(&mut wave, job, on_event, &mut stats).await?;
+        }
+        Ok(stats)
+    }
+
+    /// Brings the prefix into the cache; the number of its tokens that were there.
+    async fn prefill(
+        &mut self,
+        prefix: &[u32],
+        on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<usize, EngineError> {
+        let common = self.cached.iter().zip(prefix).take_while(|(a, b)| a == b).count();
+        self.cached.truncate(common);
+        send(on_event, Event::Prefill { done: common, total: prefix.len() })?;
+        while self.cached.len() < prefix.len() {
+            let start = self.cached.len();
+            let end = (start + self.options.step_tokens).min(prefix.len());
+            let chunk = &prefix[start..end];
+            self.decoder.step(&self.gpu, &prefix_batch(start, chunk)).await?;
+            self.cached.extend_from_slice(chunk);
+            send(on_event, Event::Prefill { done: end, total: prefix.len() })?;
+        }
+        Ok(common)
+    }
+
+    /// All suffixes as one ragged batch, then all rows token by token until each has ended.
+    async fn run_wave(
+        &mut self,
+        wave: &mut Wave,
+        job: &Job,
+        on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
+        stats: &mut JobStats,
+    ) -> Result<(), EngineError> {
+        stats.suffix_tokens += wave.suffix_tokens(job);
+        for (batch, rows) in wave.suffix_batches(job, self.options.step_tokens) {
+            self.step(&batch, &rows, wave).await?;
+        }
+        loop {
+            let finished = wave.take_finished(&job.stop_tokens);
+            for Row { index, tokens, .. } in finished {
+                stats.generated_tokens += tokens.len();
+                let stopped = tokens.last().is_some_and(|t| job.stop_tokens.contains(&t.id));
+                let finish = if stopped { Finish::Stop } else { Finish::Length };
+                send(on_event, Event::Row { index, tokens, finish })?;
+            }
+            if wave.len() == 0 {
+                return Ok(());
+            }
+            send(on_event, Event::Decode { active_rows: wave.len() })?;
+            let batch = wave.decode_batch();
+            let rows: Vec<usize> = (0..wave.len()).collect();
+            self.step(&batch, &rows, wave).await?;
+            stats.decode_steps += 1;
+        }
+    }
+
+    /// Runs a step and gives the rows (places in the wave) their next tokens.
+    async fn step(
+        &self,
+        batch: &Batch,
+        rows: &[usize],
+        wave: &mut Wave,
+    ) -> Result<(), EngineError> {
+        let chosen = self.decoder.step(&self.gpu, batch).await?;
+        for (place, chosen) in rows.iter().zip(chosen) {
+            let row = wave.row_mut(*place);
+            if !chosen.probability.is_finite() || chosen.id as usize >= self.config.vocab_size {
+                return Err(EngineError::NotFinite { row: row.index });
+            }
+            let probability = chosen.probability;
+            row.tokens.push(GeneratedToken { id: chosen.id, probability });
+        }
+        Ok(())
+    }
+
+    fn check_job(&self, job: &Job) -> Result<(), EngineError> {
+        self.check_tokens(&job.prefix)?;
+        for (index, row) in job.rows.iter().enumerate() {
+            if row.suffix.is_empty() || row.max_new_tokens == 0 {
+                return Err(EngineError::Job(format!(
+                    "row {index} has an empty suffix or asks for no tokens"
+                )));
+            }
+            self.check_tokens(&row.suffix)?;
+            let needed = job.prefix.len() + row.suffix.len() + row.max_new_tokens;
+            self.check_length(index, needed)?;
+        }
+        // Also when there is no row, the prefix itself must fit.
+        self.check_length(0, job.prefix.len())
+    }
+
+    fn check_tokens(&self, tokens: &[u32]) -> Result<(), EngineError> {
+        match tokens.iter().find(|id| **id as usize >= self.config.vocab_size) {
+            None => Ok(()),
+            Some(id) => Err(EngineError::Job(format!(
+                "token {id} is not in the model's vocabulary of {}: the tokenizer is another model's",
+                self.config.vocab_size
+            ))),
+        }
+    }
+
+    fn check_length(&self, row: usize, needed: usize) -> Result<(), EngineError> {
+        let available = self.options.context_tokens.min(self.config.max_position_embeddings);
+        if needed > available {
+            return Err(EngineError::Context { row, needed, available });
+        }
+        Ok(())
+    }
+}
+
+fn send(
+    on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    event: Event,
+) -> Result<(), EngineError> {
+    match on_event(event) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(EngineError::Cancelled),
+    }
+}
+
+/// Tokens of a prefix from position `start` on: they see each other and what stands before.
+fn prefix_batch(start: usize, chunk: &[u32]) -> Batch {
+    let tokens = (start..start + chunk.len()).map(|i| {
+        let position = i as u32;
+        Token { position, prefix: 0, segment: 0, slot: position }
+    });
+    Batch { ids: chunk.to_vec(), tokens: tokens.collect(), selected: Vec::new() }
+}

@@ -1,0 +1,249 @@
+//! The compute kernels: one `.wgsl` file under `shader/` and one plain-Rust twin of the same name each.
+//!
+//! A twin computes the same function in plain loops and is what the kernel is tested against. A
+//! kernel's shader is its own file behind the shared ones it names; the tier picks between shared files
+//! of equal meaning, so a kernel is written once.
+
+use std::borrow::Cow;
+
+use crate::gpu::{Gpu, Tier};
+use crate::matrix::MatrixFormat;
+
+pub mod attention;
+pub mod elementwise;
+pub mod embed;
+pub mod norm;
+pub mod product;
+pub mod rotary;
+pub mod sample;
+
+/// How a shader uses a binding of group 0. Binding 0 is always the uniform with its parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read-only storage.
+    Read,
+    /// Read-write storage.
+    ReadWrite,
+}
+
+/// What a kernel needs of the files under `shader/shared`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shared {
+    /// `step.wgsl`
+    Step,
+    /// `token.wgsl`
+    Token,
+    /// `half_f16.wgsl` or `half_baseline.wgsl`
+    Half,
+    /// `reduce_subgroups.wgsl` or `reduce_baseline.wgsl`
+    Reduce,
+    /// `matrix.wgsl` and the file of the matrix's format
+    Matrix,
+    /// `product.wgsl`
+    Product,
+}
+
+/// A kernel, before it is compiled.
+#[derive(Debug)]
+pub struct Kernel {
+    /// Name of the shader file and of the twin.
+    pub name: &'static str,
+    source: &'static str,
+    shared: &'static [Shared],
+    /// The storage bindings of group 0, from binding 1 on.
+    pub bindings: &'static [Access],
+}
+
+macro_rules! shader {
+    ($name:literal) => {
+        include_str!(concat!("../../shader/", $name, ".wgsl"))
+    };
+}
+
+macro_rules! kernels {
+    ($($constant:ident = $name:literal, [$($shared:ident),*], [$($access:ident),*];)*) => {
+        $(
+            #[doc = concat!("`", $name, ".wgsl`")]
+            pub static $constant: Kernel = Kernel {
+                name: $name,
+                source: shader!($name),
+                shared: &[$(Shared::$shared),*],
+                bindings: &[$(Access::$access),*],
+            };
+        )*
+        /// Every kernel.
+        pub static ALL: &[&Kernel] = &[$(&$constant),*];
+    };
+}
+
+kernels! {
+    EMBED = "embed", [Step, Matrix], [Read, Read, Read, ReadWrite];
+    RMS_NORM = "rms_norm", [Reduce], [Read, Read, ReadWrite];
+    LAYER_NORM = "layer_norm", [Reduce], [Read, Read, Read, ReadWrite];
+    MATMUL = "matmul", [Step, Matrix, Product], [Read, Read, Read, Read, ReadWrite];
+    MATVEC = "matvec", [Step, Matrix, Product], [Read, Read, Read, Read, ReadWrite];
+    ROTARY = "rotary", [Step, Token, Half],
+        [Read, Read, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite];
+    ATTENTION = "attention", [Token, Half, Reduce], [Read, Read, Read, Read, ReadWrite];
+    SWIGLU = "swiglu", [Step], [ReadWrite, Read];
+    GELU = "gelu", [Step], [ReadWrite];
+    GATHER_ROWS = "gather_rows", [Step], [Read, Read, ReadWrite];
+    SAMPLE = "sample", [], [Read, ReadWrite];
+}
+
+impl Kernel {
+    /// Whether the kernel reads a weight matrix and so exists once for each [`MatrixFormat`].
+    #[must_use]
+    pub fn reads_matrix(&self) -> bool {
+        self.shared.contains(&Shared::Matrix)
+    }
+
+    /// The kernel's WGSL for a tier and, if it reads a matrix, that matrix's format.
+    ///
+    /// `directives` is true for browsers, where `enable subgroups;` must be said and naga, which
+    /// refuses that line, does not read the source.
+    #[must_use]
+    pub fn source(&self, tier: Tier, format: MatrixFormat, directives: bool) -> String {
+        let uses = |shared| self.shared.contains(&shared);
+        let mut parts: Vec<&str> = Vec::new();
+        if uses(Shared::Half) && tier.shader_f16 {
+            parts.push("enable f16;\n");
+        }
+        if uses(Shared::Reduce) && tier.subgroups && directives {
+            parts.push("enable subgroups;\n");
+        }
+        for shared in self.shared {
+            match shared {
+                Shared::Step => parts.push(shader!("shared/step")),
+                Shared::Token => parts.push(shader!("shared/token")),
+                Shared::Half if tier.shader_f16 => parts.push(shader!("shared/half_f16")),
+                Shared::Half => parts.push(shader!("shared/half_baseline")),
+                Shared::Reduce if tier.subgroups => parts.push(shader!("shared/reduce_subgroups")),
+                Shared::Reduce => parts.push(shader!("shared/reduce_baseline")),
+                Shared::Matrix => parts.extend([shader!("shared/matrix"), format_source(format)]),
+                Shared::Product => parts.push(shader!("shared/product")),
+            }
+        }
+        parts.push(self.source);
+        parts.join("\n")
+    }
+
+    /// Compiles the kernel for a device.
+    #[must_use]
+    pub fn compile(&self, gpu: &Gpu, format: MatrixFormat) -> Pipeline {
+        let source = self.source(gpu.describe().tier, format, cfg!(target_arch = "wasm32"));
+        let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(self.name),
+            source: wgpu::ShaderSource::Wgsl(Cow::Owned(source)),
+        });
+        let layout = self.layout(gpu);
+        let step = step_layout(gpu);
+        let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(self.name),
+            bind_group_layouts: &[Some(&layout), Some(&step)],
+            immediate_size: 0,
+        });
+        let pipeline = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(self.name),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        });
+        Pipeline { name: self.name, pipeline, layout }
+    }
+
+    fn layout(&self, gpu: &Gpu) -> wgpu::BindGroupLayout {
+        let storage = self.bindings.iter().enumerate().map(|(i, access)| {
+            let read_only = *access == Access::Read;
+            entry(i as u32 + 1, wgpu::BufferBindingType::Storage { read_only })
+        });
+        let entries: Vec<_> =
+            std::iter::once(entry(0, wgpu::BufferBindingType::Uniform)).chain(storage).collect();
+        gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(self.name),
+            entries: &entries,
+        })
+    }
+}
+
+fn format_source(format: MatrixFormat) -> &'static str {
+    match format {
+        MatrixFormat::Q4 => shader!("shared/matrix_q4"),
+        MatrixFormat::Q8 => shader!("shared/matrix_q8"),
+        MatrixFormat::F16 => shader!("shared/matrix_f16"),
+        MatrixFormat::F32 => shader!("shared/matrix_f32"),
+    }
+}
+
+fn entry(binding: u32, ty: wgpu::BufferBindingType) -> wgpu::BindGroupLayoutEntry {
+    wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+        count: None,
+    }
+}
+
+/// The layout of group 1: the uniform with what changes from step to step.
+pub(crate) fn step_layout(gpu: &Gpu) -> wgpu::BindGroupLayout {
+    gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some("step"),
+        entries: &[entry(0, wgpu::BufferBindingType::Uniform)],
+    })
+}
+
+/// A compiled kernel.
+#[derive(Debug)]
+pub struct Pipeline {
+    name: &'static str,
+    pub(crate) pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+impl Pipeline {
+    /// Binds a kernel's parameters and its storage buffers, in the order of [`Kernel::bindings`].
+    pub(crate) fn bind(
+        &self,
+        gpu: &Gpu,
+        params: &wgpu::Buffer,
+        buffers: &[&wgpu::Buffer],
+    ) -> wgpu::BindGroup {
+        let entries: Vec<_> = std::iter::once(&params)
+            .chain(buffers.iter())
+            .enumerate()
+            .map(|(i, buffer)| wgpu::BindGroupEntry {
+                binding: i as u32,
+                resource: buffer.as_entire_binding(),
+            })
+            .collect();
+        gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(self.name),
+            layout: &self.layout,
+            entries: &entries,
+        })
+    }
+}
+
+/// What changes from step to step (step.wgsl).
+#[repr(C)]
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Step {
+    /// Tokens, or selected rows, that a dispatch works on.
+    pub count: u32,
+}
+
+/// Where a token stands (token.wgsl).
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Token {
+    /// Its position in its row's text.
+    pub position: u32,
+    /// Tokens of the shared prefix that it sees: slots `0..prefix`.
+    pub prefix: u32,
+    /// The first slot of its row's own segment.
+    pub segment: u32,
+    /// Its own slot in the KV cache; it sees `segment..=slot`.
+    pub slot: u32,
+}

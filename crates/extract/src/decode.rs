@@ -1,0 +1,46 @@
+use std::future::Future;
+use std::ops::ControlFlow;
+
+use hangtag_engine::{Engine, EngineError, Event, Job, JobStats};
+
+/// What a decoder has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Tokens that the key-value cache holds, prefix and all rows together.
+    pub context_tokens: usize,
+    /// Highest number of positions that the model knows.
+    pub max_position_embeddings: usize,
+}
+
+/// Runs jobs of token ids: the engine, or a script in tests.
+pub trait Decode {
+    /// What fits.
+    fn limits(&self) -> Limits;
+
+    /// Runs one job and reports it through `on_event`; `Break` cancels it.
+    ///
+    /// # Errors
+    /// [`EngineError::Cancelled`] after a `Break`; otherwise whatever stopped the job. Rows reported before stay valid.
+    fn run(
+        &mut self,
+        job: &Job,
+        on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    ) -> impl Future<Output = Result<JobStats, EngineError>>;
+}
+
+impl Decode for Engine {
+    fn limits(&self) -> Limits {
+        Limits {
+            context_tokens: self.options().context_tokens,
+            max_position_embeddings: self.config().max_position_embeddings,
+        }
+    }
+
+    fn run(
+        &mut self,
+        job: &Job,
+        on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    ) -> impl Future<Output = Result<JobStats, EngineError>> {
+        Engine::run(self, job, on_event)
+    }
+}

@@ -1,0 +1,113 @@
+use std::ops::ControlFlow;
+
+use hangtag_engine::{Engine, EngineOptions, Gpu, LoadProgress};
+use hangtag_task::{Feature, TaskError, Tokenize};
+use hangtag_weights::{ByteSource, Gguf, ModelConfig, Position, Tokenizer};
+
+use crate::{ExtractError, Extraction, Progress, extract_with};
+
+/// A loaded model that reads descriptions.
+pub struct Extractor {
+    engine: Engine,
+    tokenizer: TaskTokenizer,
+    stop_tokens: Vec<u32>,
+}
+
+impl Extractor {
+    /// Loads the model of `gguf` onto `gpu`.
+    ///
+    /// # Errors
+    /// An unsupported or damaged model ([`ExtractError::Config`], [`ExtractError::Tokenizer`],
+    /// [`ExtractError::Vocabulary`]), found before any weight is read; [`ExtractError::Load`] when it does not fit or a
+    /// tensor is wrong.
+    pub async fn load<S: ByteSource>(
+        gguf: Gguf<S>,
+        gpu: Gpu,
+        options: EngineOptions,
+        progress: impl FnMut(LoadProgress),
+    ) -> Result<Self, ExtractError> {
+        let config = ModelConfig::from_gguf(&gguf)?;
+        let tokenizer = Tokenizer::from_gguf(gguf.metadata())?;
+        if tokenizer.vocab_size() > config.vocab_size {
+            return Err(ExtractError::Vocabulary {
+                tokenizer: tokenizer.vocab_size(),
+                model: config.vocab_size,
+            });
+        }
+        let stop_tokens = tokenizer.stop_tokens();
+        let engine = Engine::load(gpu, &gguf, config, options, progress)
+            .await
+            .map_err(ExtractError::Load)?;
+        Ok(Self {
+            engine,
+            tokenizer: TaskTokenizer(tokenizer),
+            stop_tokens,
+        })
+    }
+
+    /// Finds a value or "none" for every feature. `observe` hears what happens and may stop it with `Break`.
+    ///
+    /// # Errors
+    /// As [`extract_with`].
+    pub async fn extract(
+        &mut self,
+        text: &str,
+        features: &[Feature],
+        observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Extraction, ExtractError> {
+        extract_with(
+            &mut self.engine,
+            &self.tokenizer,
+            &self.stop_tokens,
+            text,
+            features,
+            observe,
+        )
+        .await
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The engine, to run jobs of one's own or to empty its prefix cache.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// The model's tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer.0
+    }
+
+    /// The model's dimensions.
+    pub fn config(&self) -> &ModelConfig {
+        self.engine.config()
+    }
+}
+
+/// A model's tokenizer as the task asks for it.
+pub struct TaskTokenizer(pub Tokenizer);
+
+impl Tokenize for TaskTokenizer {
+    fn encode_start(&self, text: &str) -> Result<Vec<u32>, TaskError> {
+        self.encode(text, Position::Start)
+    }
+
+    fn encode_continuation(&self, text: &str) -> Result<Vec<u32>, TaskError> {
+        self.encode(text, Position::Continuation)
+    }
+
+    fn decode(&self, ids: &[u32]) -> String {
+        self.0.decode(ids)
+    }
+}
+
+impl TaskTokenizer {
+    fn encode(&self, text: &str, position: Position) -> Result<Vec<u32>, TaskError> {
+        self.0
+            .encode(text, position)
+            .map_err(|error| TaskError::Tokenizer(error.to_string()))
+    }
+}

@@ -1,0 +1,28 @@
+//! Models on disk, without a GPU: GGUF reading and writing, quantised blocks, model configurations,
+//! tokenizers, package manifests and the base weights that Hangtag knows by name.
+//!
+//! Everything but [`fetch`] and [`FileSource`] also compiles to wasm32. All reading goes through
+//! [`ByteSource`], so a local file, an HTTP range and a browser file are the same to the rest.
+//! Files are not trusted: a hostile or cut file gives a typed error.
+
+pub mod blocks;
+pub mod config;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod fetch;
+pub mod gguf;
+pub mod hash;
+pub mod manifest;
+pub mod metadata;
+pub mod registry;
+pub mod source;
+pub mod tokenizer;
+
+pub use blocks::{BlockError, DType};
+pub use config::{ConfigError, Family, Mlp, ModelConfig, Norm, RopeStyle};
+pub use gguf::{Gguf, GgufError, GgufWriter, TensorInfo};
+pub use manifest::{Manifest, ManifestError, ManifestFile};
+pub use metadata::{Array, Metadata, MetadataError, Value};
+#[cfg(not(target_arch = "wasm32"))]
+pub use source::FileSource;
+pub use source::{ByteSource, MemorySource, SourceError};
+pub use tokenizer::{Position, Tokenizer, TokenizerError};

@@ -1,0 +1,218 @@
+//! A headless Chromium with WebGPU, driven through chromedriver, and the page as the tests see it.
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities;
+use thirtyfour::prelude::*;
+
+/// How long anything on the page may take: software GPUs are slow, and a test fails by its own message, not by this.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What kind of browser is wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BrowserOptions {
+    /// Take WebGPU away.
+    pub without_webgpu: bool,
+    /// A telephone of 360 by 740 points.
+    pub phone: bool,
+}
+
+/// A running browser with a profile of its own. Dropping it ends browser and driver.
+pub struct Browser {
+    driver: Option<WebDriver>,
+    process: Child,
+    port: u16,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Starts the chromedriver and the Chromium at these paths.
+    ///
+    /// # Errors
+    /// When one of them does not start.
+    pub async fn start(chromedriver: &Path, chrome: &Path, options: BrowserOptions) -> Result<Self> {
+        let profile = tempfile::tempdir()?;
+        let mut process = Command::new(chromedriver)
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting {}", chromedriver.display()))?;
+        let port = read_port(&mut process);
+        if port.is_err() {
+            process.kill().ok();
+        }
+        let mut browser = Self { driver: None, process, port: port?, _profile: profile };
+        let caps = capabilities(chrome, browser._profile.path(), options)?;
+        let address = format!("http://127.0.0.1:{}", browser.port);
+        let driver = WebDriver::builder(address, caps).request_timeout(PATIENCE).connect().await?;
+        driver.set_script_timeout(PATIENCE).await?;
+        browser.driver = Some(driver);
+        Ok(browser)
+    }
+
+    /// The WebDriver session.
+    ///
+    /// # Panics
+    /// Never after [`Browser::start`] has returned.
+    pub fn driver(&self) -> &WebDriver {
+        self.driver.as_ref().expect("the session lives as long as the browser")
+    }
+
+    /// Runs a function body in the page, with `arguments`, and returns what it returns.
+    ///
+    /// # Errors
+    /// When it throws, or returns something else than a `T`.
+    pub async fn script<T: for<'a> Deserialize<'a>>(&self, body: &str, arguments: Vec<Value>) -> Result<T> {
+        let returned = self.driver().execute(body, arguments).await.with_context(|| body.to_owned())?;
+        Ok(returned.convert()?)
+    }
+
+    /// The element with this test id, once it is there.
+    ///
+    /// # Errors
+    /// When it does not come.
+    pub async fn element(&self, test_id: &str) -> Result<WebElement> {
+        let selector = format!("[data-testid=\"{test_id}\"]");
+        self.until(&format!("no element {test_id}"), async || Ok(self.driver().find(By::Css(&selector)).await.ok())).await
+    }
+
+    /// Text of the element with this test id, or `None` if there is none.
+    ///
+    /// # Errors
+    /// When the session is gone.
+    pub async fn text(&self, test_id: &str) -> Result<Option<String>> {
+        let body = "return document.querySelector(`[data-testid=\"${arguments[0]}\"]`)?.textContent ?? null";
+        self.script(body, vec![json!(test_id)]).await
+    }
+
+    /// Attribute of the element with this test id, or `None` if one or the other is absent.
+    ///
+    /// # Errors
+    /// When the session is gone.
+    pub async fn attribute(&self, test_id: &str, name: &str) -> Result<Option<String>> {
+        let body = "return document.querySelector(`[data-testid=\"${arguments[0]}\"]`)?.getAttribute(arguments[1]) ?? null";
+        self.script(body, vec![json!(test_id), json!(name)]).await
+    }
+
+    /// Clicks the element with this test id.
+    ///
+    /// # Errors
+    /// When it does not come or is covered.
+    pub async fn click(&self, test_id: &str) -> Result<()> {
+        let element = self.element(test_id).await?;
+        element.scroll_into_view().await?;
+        Ok(element.click().await?)
+    }
+
+    /// Replaces what is in a text field. Keys are not pressed: chromedriver has none for emoji.
+    ///
+    /// # Errors
+    /// When there is no such field.
+    pub async fn fill(&self, test_id: &str, text: &str) -> Result<()> {
+        self.element(test_id).await?;
+        let body = "const field = document.querySelector(`[data-testid=\"${arguments[0]}\"]`);
+            field.value = arguments[1];
+            field.dispatchEvent(new Event('input', { bubbles: true }));
+            field.dispatchEvent(new Event('change', { bubbles: true }));
+            return true";
+        self.script::<bool>(body, vec![json!(test_id), json!(text)]).await.map(|_| ())
+    }
+
+    /// Waits until the attribute of the element with this test id is one of `values`, and returns it.
+    ///
+    /// # Errors
+    /// When it does not become so; with what the page says of itself.
+    pub async fn attribute_becomes(&self, test_id: &str, name: &str, values: &[&str]) -> Result<String> {
+        let wanted = format!("{name} of {test_id} did not become {values:?}");
+        self.until(&wanted, async || {
+            let value = self.attribute(test_id, name).await?;
+            Ok(value.filter(|value| values.contains(&value.as_str())))
+        })
+        .await
+    }
+
+    /// Asks `found` until it has something.
+    ///
+    /// # Errors
+    /// When it has nothing for too long (`problem`, and the page's text), or fails.
+    pub async fn until<T>(&self, problem: &str, mut found: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+        let start = Instant::now();
+        loop {
+            if let Some(value) = found().await? {
+                return Ok(value);
+            }
+            if start.elapsed() > PATIENCE {
+                let page: String = self.script("return document.body.innerText", vec![]).await?;
+                let log = self.driver().browser_log().await.map(|log| format!("{log:?}")).unwrap_or_default();
+                bail!("{problem} within {PATIENCE:?}. The page:\n{page}\nIts console:\n{log}");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            driver.leak().ok();
+        }
+        // chromedriver ends its browsers and itself on this request; killed, it would leave them behind.
+        shut_down(self.port).ok();
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+fn shut_down(port: u16) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.write_all(format!("GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    stream.read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
+/// The port that chromedriver chose, from what it prints.
+fn read_port(process: &mut Child) -> Result<u16> {
+    let stdout = process.stdout.take().context("chromedriver has no output")?;
+    let mut lines = BufReader::new(stdout).lines();
+    let mut seen = String::new();
+    for line in lines.by_ref() {
+        let line = line?;
+        if let Some(rest) = line.split("on port ").nth(1).filter(|_| line.contains("started successfully")) {
+            let port = rest.trim_end_matches('.').parse()?;
+            // Read on, so that chromedriver never waits for room to print.
+            std::thread::spawn(move || lines.for_each(drop));
+            return Ok(port);
+        }
+        seen.push_str(&line);
+    }
+    bail!("chromedriver names no port: {seen}")
+}
+
+fn capabilities(chrome: &Path, profile: &Path, options: BrowserOptions) -> Result<Capabilities> {
+    let mut caps = DesiredCapabilities::chrome();
+    caps.set_binary(&chrome.display().to_string())?;
+    let profile = format!("--user-data-dir={}", profile.display());
+    let webgpu = match options.without_webgpu {
+        true => "--disable-features=WebGPU,WebGPUService",
+        false => "--enable-unsafe-webgpu",
+    };
+    let fixed = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,1000", "--no-first-run"];
+    for argument in fixed.into_iter().chain([webgpu, &profile]) {
+        caps.add_arg(argument)?;
+    }
+    if options.phone {
+        let screen = json!({"deviceMetrics": {"width": 360, "height": 740, "pixelRatio": 2.0, "touch": true}});
+        caps.add_experimental_option("mobileEmulation", screen)?;
+    }
+    let mut caps = Capabilities::from(caps);
+    caps.set("goog:loggingPrefs", json!({"browser": "ALL"}))?;
+    Ok(caps)
+}

@@ -1,0 +1,308 @@
+//! The engine's short cuts give what the long way gives: shared prefixes, batches, waves, a cache kept between jobs.
+
+use anyhow::Result;
+use hangtag_engine::{Engine, EngineError, EngineOptions, Event, Finish, Job, RowRequest};
+use hangtag_tests::compare::{argmax, assert_close};
+use hangtag_tests::engines::{Answer, gpu, load, run, small_options};
+use hangtag_tests::goldens;
+use hangtag_tests::variants::Variant;
+use hangtag_weights::{DType, Gguf, MemorySource, ModelConfig};
+use std::ops::ControlFlow;
+
+const VOCAB_SIZE: u32 = 320;
+
+/// An engine for the golden model `name`; `None` without a GPU.
+fn engine(name: &str, dtype: DType, baseline: bool, options: EngineOptions) -> Result<Option<Engine>> {
+    let Some(gpu) = gpu(&format!("{name}: batches"), baseline) else { return Ok(None) };
+    Ok(Some(load(gpu, &model(name, dtype)?, options)?))
+}
+
+fn model(name: &str, dtype: DType) -> Result<Gguf<MemorySource>> {
+    Variant::read(&goldens::open(name)?)?.open(dtype, dtype)
+}
+
+/// `count` tokens that look random and differ by `seed`.
+fn tokens(seed: u32, count: usize) -> Vec<u32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12345);
+    let next = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        3 + (state >> 8) % (VOCAB_SIZE - 3)
+    };
+    (0..count).map(next).collect()
+}
+
+/// A job whose rows differ in the length of question and answer.
+fn mixed_job(seed: u32, prefix: usize, rows: usize) -> Job {
+    let row = |i: usize| RowRequest {
+        suffix: tokens(seed + 100 + i as u32, 1 + (i * 7) % 19),
+        max_new_tokens: 1 + (i * 5) % 23,
+    };
+    Job { prefix: tokens(seed, prefix), rows: (0..rows).map(row).collect(), stop_tokens: vec![0, 20, 21, 22] }
+}
+
+/// Each row by itself, with nothing cached.
+fn one_by_one(engine: &mut Engine, job: &Job) -> Result<Vec<Answer>> {
+    let alone = |row: &RowRequest| {
+        engine.clear_prefix_cache();
+        let (answers, stats) = run(engine, &Job { rows: vec![row.clone()], ..job.clone() })?;
+        assert_eq!(stats.cached_prefix_tokens, 0);
+        Ok(answers[0].clone())
+    };
+    job.rows.iter().map(alone).collect()
+}
+
+#[track_caller]
+fn assert_same(what: &str, actual: &[Answer], expected: &[Answer]) {
+    assert_eq!(actual.len(), expected.len(), "{what}");
+    for (i, (actual, expected)) in actual.iter().zip(expected).enumerate() {
+        assert_eq!(actual.ids(), expected.ids(), "{what}: row {i}");
+        assert_eq!(actual.finish, expected.finish, "{what}: row {i}");
+        for (a, e) in actual.tokens.iter().zip(&expected.tokens) {
+            let (a, e) = (a.probability, e.probability);
+            assert!((a - e).abs() < 2e-3 && a > 0.0 && a <= 1.0, "{what}: row {i}: probability {a}, expected {e}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_answers_as_its_rows_one_by_one() -> Result<()> {
+    for name in goldens::NAMES {
+        let Some(mut engine) = engine(name, DType::F32, false, small_options())? else { return Ok(()) };
+        for (seed, prefix) in [(1, 1), (2, 37), (3, 130)] {
+            let job = mixed_job(seed, prefix, 21);
+            let expected = one_by_one(&mut engine, &job)?;
+            engine.clear_prefix_cache();
+            let (answers, stats) = run(&mut engine, &job)?;
+            assert_same(&format!("{name}, prefix of {prefix}"), &answers, &expected);
+            assert_eq!((stats.prefix_tokens, stats.cached_prefix_tokens), (prefix, 0));
+            assert_eq!(stats.suffix_tokens, job.rows.iter().map(|row| row.suffix.len()).sum::<usize>());
+            assert_eq!(stats.generated_tokens, answers.iter().map(|answer| answer.tokens.len()).sum::<usize>());
+        }
+    }
+    Ok(())
+}
+
+/// The comparison above would be worth little if all rows said the same.
+#[test]
+fn rows_of_the_mixed_job_differ() -> Result<()> {
+    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else { return Ok(()) };
+    let (answers, _) = run(&mut engine, &mixed_job(2, 37, 21))?;
+    let distinct: std::collections::BTreeSet<_> = answers.iter().map(Answer::ids).collect();
+    assert!(distinct.len() >= 18, "only {} distinct answers", distinct.len());
+    assert!(answers.iter().any(|answer| answer.finish == Finish::Stop), "no row was stopped");
+    assert!(answers.iter().any(|answer| answer.finish == Finish::Length), "no row reached its length");
+    Ok(())
+}
+
+/// No cache, no batch, no decoding: every token is the likeliest of the logits of all tokens before it.
+#[test]
+fn answers_are_the_likeliest_tokens_of_the_plain_logits() -> Result<()> {
+    for name in goldens::NAMES {
+        let Some(mut engine) = engine(name, DType::Q4_0, false, small_options())? else { return Ok(()) };
+        let job = mixed_job(4, 23, 6);
+        let (answers, _) = run(&mut engine, &job)?;
+        for (row, answer) in job.rows.iter().zip(&answers) {
+            let mut all = [&job.prefix[..], &row.suffix, &answer.ids()].concat();
+            all.pop();
+            let logits = pollster::block_on(engine.logits(&all))?;
+            let first = job.prefix.len() + row.suffix.len() - 1;
+            let likeliest: Vec<u32> = logits.chunks(VOCAB_SIZE as usize).skip(first).map(argmax).collect();
+            assert_eq!(answer.ids(), likeliest, "{name}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_longest_common_prefix_is_reused_and_changes_nothing() -> Result<()> {
+    for name in goldens::NAMES {
+        let Some(mut kept) = engine(name, DType::F32, false, small_options())? else { return Ok(()) };
+        let Some(mut fresh) = engine(name, DType::F32, false, small_options())? else { return Ok(()) };
+        let first = mixed_job(5, 60, 5);
+        let branch = |keep: usize, more: usize, seed: u32| {
+            let prefix = [&first.prefix[..keep], &tokens(seed, more)].concat();
+            Job { prefix, ..mixed_job(seed, 0, 5) }
+        };
+        let jobs = [
+            (0, first.clone()),
+            (60, first.clone()),        // the same text again
+            (60, branch(60, 15, 6)),    // a text that goes on
+            (41, branch(41, 30, 7)),    // another end
+            (41, branch(41, 0, 8)),     // a text cut short
+            (0, mixed_job(9, 50, 5)),   // another text
+        ];
+        for (i, (common, job)) in jobs.iter().enumerate() {
+            let (answers, stats) = run(&mut kept, job)?;
+            assert_eq!(stats.cached_prefix_tokens, *common, "{name}, job {i}");
+            fresh.clear_prefix_cache();
+            let (expected, _) = run(&mut fresh, job)?;
+            assert_same(&format!("{name}, job {i}"), &answers, &expected);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn plain_logits_leave_the_cached_prefix_alone_or_drop_it() -> Result<()> {
+    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else { return Ok(()) };
+    let job = mixed_job(10, 40, 4);
+    let (expected, _) = run(&mut engine, &job)?;
+    pollster::block_on(engine.logits(&tokens(11, 25)))?;
+    let (answers, _) = run(&mut engine, &job)?;
+    assert_same("after logits", &answers, &expected);
+    Ok(())
+}
+
+#[test]
+fn a_job_after_a_cancelled_one_is_right() -> Result<()> {
+    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else { return Ok(()) };
+    let next = mixed_job(12, 33, 9);
+    let (expected, _) = run(&mut engine, &next)?;
+    let stopped = Job { prefix: [&next.prefix[..20], &tokens(13, 200)].concat(), ..mixed_job(13, 0, 9) };
+    for event_to_stop_at in [1, 2, 3, 6] {
+        let mut events = 0;
+        let result = pollster::block_on(engine.run(&stopped, &mut |_| {
+            events += 1;
+            if events == event_to_stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }));
+        assert!(matches!(result, Err(EngineError::Cancelled)), "stopped at event {event_to_stop_at}");
+        assert_eq!(events, event_to_stop_at, "events came after the stop");
+        let (answers, _) = run(&mut engine, &next)?;
+        assert_same(&format!("after a stop at event {event_to_stop_at}"), &answers, &expected);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_dropped_run_leaves_the_engine_usable() -> Result<()> {
+    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else { return Ok(()) };
+    let next = mixed_job(14, 33, 5);
+    let (expected, _) = run(&mut engine, &next)?;
+    let other = mixed_job(15, 90, 5);
+    let mut ignore = |_: Event| ControlFlow::Continue(());
+    let waker = std::task::Waker::noop();
+    let mut context = std::task::Context::from_waker(waker);
+    {
+        let mut running = std::pin::pin!(engine.run(&other, &mut ignore));
+        let _ = running.as_mut().poll(&mut context);
+    }
+    let (answers, _) = run(&mut engine, &next)?;
+    assert_same("after a dropped run", &answers, &expected);
+    Ok(())
+}
+
+#[test]
+fn more_rows_than_fit_are_answered_in_waves() -> Result<()> {
+    for name in goldens::NAMES {
+        let job = mixed_job(16, 40, 23);
+        let Some(mut roomy) = engine(name, DType::F32, false, small_options())? else { return Ok(()) };
+        let (expected, _) = run(&mut roomy, &job)?;
+        let few_rows = EngineOptions { max_rows: 4, ..small_options() };
+        // Room for the prefix and the longest row (18 + 23 tokens), and little more.
+        let little_context = EngineOptions { context_tokens: 40 + 64, ..small_options() };
+        for (what, options) in [("4 rows", few_rows), ("a small context", little_context)] {
+            let Some(mut engine) = engine(name, DType::F32, false, options)? else { return Ok(()) };
+            let (answers, _) = run(&mut engine, &job)?;
+            assert_same(&format!("{name}, {what}"), &answers, &expected);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_the_figures() -> Result<()> {
+    let options = EngineOptions { context_tokens: 96, ..small_options() };
+    let Some(mut engine) = engine("llama", DType::F32, false, options)? else { return Ok(()) };
+    let fitting = mixed_job(17, 40, 4);
+    let (expected, _) = run(&mut engine, &fitting)?;
+    let row = RowRequest { suffix: tokens(18, 10), max_new_tokens: 20 };
+    let long = Job { prefix: tokens(17, 90), rows: vec![row], stop_tokens: vec![] };
+    let error = run(&mut engine, &long).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.contains("96"), "does not name the capacity: {error:?}");
+    // 90 + 10 + 20; the last token generated needs no place of its own.
+    assert!(error.contains("120") || error.contains("119"), "does not name the need: {error:?}");
+    let (answers, _) = run(&mut engine, &fitting)?;
+    assert_same("after a refused job", &answers, &expected);
+    Ok(())
+}
+
+#[test]
+fn positions_beyond_the_model_are_refused() -> Result<()> {
+    let mut variant = Variant::read(&goldens::open("llama")?)?;
+    variant.metadata.insert("llama.context_length", 64_u32);
+    let gguf = variant.open(DType::F32, DType::F32)?;
+    let Some(gpu) = gpu("llama: positions", false) else { return Ok(()) };
+    let mut engine = load(gpu, &gguf, small_options())?;
+    let row = RowRequest { suffix: tokens(18, 10), max_new_tokens: 20 };
+    let job = Job { prefix: tokens(17, 60), rows: vec![row], stop_tokens: vec![] };
+    let error = run(&mut engine, &job).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.contains("64"), "does not name the model's positions: {error:?}");
+    Ok(())
+}
+
+#[test]
+fn too_little_memory_is_refused_before_loading() -> Result<()> {
+    let gguf = model("llama", DType::F32)?;
+    let config = ModelConfig::from_gguf(&gguf)?;
+    let plan = Engine::plan(&gguf, &config, &small_options())?;
+    assert!(plan.weights_bytes > 300_000, "{plan}");
+    // 2 layers, keys and values, 2 heads of 16 numbers of 2 or 4 bytes, 1024 tokens.
+    assert!((262_144..=2 * 524_288).contains(&plan.kv_cache_bytes), "{plan}");
+    assert_eq!(plan.total_bytes(), plan.weights_bytes + plan.kv_cache_bytes + plan.scratch_bytes);
+    let options = EngineOptions { memory_limit_bytes: Some(plan.total_bytes() - 1), ..small_options() };
+    let Some(gpu) = gpu("llama: memory limit", false) else { return Ok(()) };
+    let error = load(gpu, &gguf, options).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.chars().filter(char::is_ascii_digit).count() >= 4, "no figures in {error:?}");
+    Ok(())
+}
+
+#[test]
+fn jobs_that_make_no_sense_are_errors_or_empty() -> Result<()> {
+    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else { return Ok(()) };
+    let good = mixed_job(19, 12, 3);
+    let (answers, _) = run(&mut engine, &Job { rows: vec![], ..good.clone() })?;
+    assert!(answers.is_empty());
+    let with_row = |suffix: Vec<u32>, max_new_tokens| {
+        let rows = vec![good.rows[0].clone(), RowRequest { suffix, max_new_tokens }];
+        Job { rows, ..good.clone() }
+    };
+    assert!(run(&mut engine, &with_row(vec![VOCAB_SIZE], 4)).is_err(), "a token that does not exist in a suffix");
+    assert!(run(&mut engine, &with_row(vec![], 4)).is_err(), "a row without a suffix");
+    let strange = Job { prefix: vec![5, u32::MAX], ..good.clone() };
+    assert!(run(&mut engine, &strange).is_err(), "a token that does not exist in the prefix");
+    let expected = one_by_one(&mut engine, &good)?;
+    let (answers, _) = run(&mut engine, &good)?;
+    assert_same("after refused jobs", &answers, &expected);
+    Ok(())
+}
+
+#[test]
+fn no_prefix_is_a_prefix_too() -> Result<()> {
+    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else { return Ok(()) };
+    let prompt = &goldens::prompts("llama")?[1];
+    let rows = vec![RowRequest { suffix: prompt.tokens.clone(), max_new_tokens: prompt.greedy.len() }];
+    let (answers, _) = run(&mut engine, &Job { prefix: vec![], rows, stop_tokens: vec![] })?;
+    assert_eq!(answers[0].ids(), prompt.greedy);
+    Ok(())
+}
+
+#[test]
+fn the_baseline_tier_answers_as_the_full_one() -> Result<()> {
+    for name in goldens::NAMES {
+        for (dtype, limit) in [(DType::F32, 1e-5), (DType::Q4_0, 1e-4), (DType::Q8_0, 1e-4), (DType::F16, 1e-5)] {
+            let Some(mut full) = engine(name, dtype, false, small_options())? else { return Ok(()) };
+            let Some(mut baseline) = engine(name, dtype, true, small_options())? else { return Ok(()) };
+            let tier = baseline.gpu().describe().tier;
+            assert!(!tier.shader_f16 && !tier.subgroups, "the baseline uses more than the baseline");
+            let text = tokens(20, 45);
+            let actual = pollster::block_on(full.logits(&text))?;
+            let expected = pollster::block_on(baseline.logits(&text))?;
+            assert_close(&format!("{name} {dtype:?}, full against baseline"), &actual, &expected, limit);
+        }
+        let Some(mut baseline) = engine(name, DType::F32, true, small_options())? else { return Ok(()) };
+        let job = mixed_job(21, 30, 9);
+        let (answers, _) = run(&mut baseline, &job)?;
+        assert_same(&format!("{name}, baseline"), &answers, &one_by_one(&mut baseline, &job)?);
+    }
+    Ok(())
+}

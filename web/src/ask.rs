@@ -1,0 +1,85 @@
+//! From the page's two fields to a question that can be asked.
+
+use hangtag_task::{Feature, TaskError, parse_feature_list};
+
+/// The field that something is wrong with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// The product text.
+    Text,
+    /// The feature list.
+    Features,
+}
+
+/// What is wrong with the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskError {
+    /// Where.
+    pub field: Field,
+    /// What, and what to do.
+    pub message: String,
+}
+
+/// Checks the text and reads the feature list. Features that the chosen template describes keep its description
+/// (kind, choices, unit); the list decides which are asked, and in which order.
+///
+/// # Errors
+/// A blank text, or what [`parse_feature_list`] finds wrong with the list.
+pub fn ask(text: &str, list: &str, template: &[Feature]) -> Result<Vec<Feature>, AskError> {
+    if text.trim().is_empty() {
+        let message = "Paste a product text first.".to_owned();
+        return Err(AskError { field: Field::Text, message });
+    }
+    features(list, template)
+        .map_err(|error| AskError { field: Field::Features, message: sentence(&error.to_string()) })
+}
+
+fn features(list: &str, template: &[Feature]) -> Result<Vec<Feature>, TaskError> {
+    let described = |feature: Feature| {
+        template.iter().find(|known| known.name == feature.name).cloned().unwrap_or(feature)
+    };
+    Ok(parse_feature_list(&list.replace('\n', ","))?.into_iter().map(described).collect())
+}
+
+/// Number of names in the list, valid or not.
+pub fn count_features(list: &str) -> usize {
+    list.split([',', '\n']).filter(|name| !name.trim().is_empty()).count()
+}
+
+/// An error text as a sentence.
+pub fn sentence(message: &str) -> String {
+    let mut characters = message.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if message.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", characters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_commas_separate_features() {
+        let features = ask("a lamp", "Brand, Colour\nHeight\n", &[]).unwrap();
+        let names: Vec<&str> = features.iter().map(|feature| feature.name.as_str()).collect();
+        assert_eq!(names, ["Brand", "Colour", "Height"]);
+        assert_eq!(count_features("Brand, Colour\nHeight\n, ,"), 3);
+    }
+
+    #[test]
+    fn a_template_describes_what_the_list_asks() {
+        let mut known = parse_feature_list("Height, Brand").unwrap();
+        known[0].unit = Some("cm".into());
+        let features = ask("a lamp", "Colour, Height", &known).unwrap();
+        assert_eq!(features.len(), 2);
+        assert_eq!(features[1].unit.as_deref(), Some("cm"));
+    }
+
+    #[test]
+    fn each_field_has_its_own_error() {
+        assert_eq!(ask(" \n", "Brand", &[]).unwrap_err().field, Field::Text);
+        assert_eq!(ask("a lamp", " ", &[]).unwrap_err().field, Field::Features);
+        assert!(ask("a lamp", "Brand, Brand", &[]).unwrap_err().message.contains("Brand"));
+        assert_eq!(sentence("wrong"), "Wrong.");
+    }
+}

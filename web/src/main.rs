@@ -1,0 +1,51 @@
+//! The page: paste a text, list the features, watch the tag fill in. The model runs in the worker (`worker/main.rs`);
+//! the messages between the two are in `protocol.rs`, all state of the page in `page/state.rs`.
+//!
+//! Tests find elements by `data-testid` (fields also by `id`):
+//!
+//! | test id | element |
+//! |---|---|
+//! | `text` (id `text`) | product text, a textarea |
+//! | `text-count` | its number of characters |
+//! | `text-clear`, `sample-0`, `sample-1`, … | buttons under it |
+//! | `features` (id `features`) | feature list, a textarea |
+//! | `features-count` | number of features in it |
+//! | `template` (id `template`) | select of ready templates, values are indices into `presets()` |
+//! | `text-error`, `features-error` | what is wrong with the input; absent when nothing is |
+//! | `extract`, `stop` | the buttons; `stop` is disabled when nothing runs |
+//! | `engine-state` | the header's pill; `data-state`: `starting`, `unsupported`, `absent`, `loading`, `ready`, `failed` |
+//! | `model-card` | the model; the same `data-state` |
+//! | `model-name`, `model-size`, `model-kept`, `model-gpu`, `model-memory` | its facts; `model-kept` is there when the files are on this device |
+//! | `model-load`, `model-pause`, `model-forget`, `model-restart` | its buttons |
+//! | `model-progress` | its progress; `data-step`: `waiting`, `downloading`, `checking`, `uploading` |
+//! | `model-downloaded` | `data-bytes`: bytes that this visit fetched |
+//! | `model-error`, `model-notice` | failure of loading; why the model could not be kept |
+//! | `software-gpu` | notice that the CPU plays the GPU |
+//! | `untrained` | notice that the model is not trained for the task |
+//! | `results` | the results; `data-phase`: `empty`, `waiting`, `running`, `finished`, `stopped`, `failed` |
+//! | `status` | live region with the state of the run in words |
+//! | `run-error` | failure of the last run |
+//! | `source` | the text of the shown run; found values are `mark` with `data-features="0 2"`, the pointed-at one has class `active` |
+//! | `row` | a table row; `data-index`, `data-state`: `pending`, `value`, `none` |
+//! | `feature-name`, `value`, `confidence` | its cells; `value` has `data-start` and `data-end`, `confidence` has `data-confidence` |
+//! | `stats` | time and tokens; `data-seconds` |
+//! | `copy-table`, `copy-json`, `download-csv`, `download-json` | buttons; `copied` tells of success |
+//! | `earlier`, `earlier-N` | earlier results, by run number |
+//! | `isolation-check`, `isolation-result` | live proof of the policy; `data-result`: `blocked` or `open` |
+//! | `unsupported` | the page without WebGPU; `data-reason`: `insecure`, `missing`, `no-adapter` |
+//!
+//! `?model=models/other` loads another package of the same origin.
+
+#[cfg(target_arch = "wasm32")]
+mod page;
+
+#[cfg(target_arch = "wasm32")]
+fn main() {
+    page::mount();
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn main() {
+    eprintln!("hangtag-web runs in a browser: build it with `cargo xtask demo`");
+    std::process::exit(1);
+}

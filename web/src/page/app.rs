@@ -1,0 +1,102 @@
+//! The page as a whole.
+
+use leptos::ev;
+use leptos::prelude::*;
+
+use super::client::Client;
+use super::feature_panel::FeaturePanel;
+use super::header::Header;
+use super::model_card::ModelCard;
+use super::privacy::Privacy;
+use super::results::Results;
+use super::state::{Model, State};
+use super::text_panel::TextPanel;
+use super::unsupported::Unsupported;
+
+/// The whole page.
+#[component]
+pub fn App() -> impl IntoView {
+    let state = State::remembered();
+    let client = Client::start(state);
+    provide_context(state);
+    provide_context(client);
+
+    let extract_on_keys = window_event_listener(ev::keydown, move |event| {
+        if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
+            event.prevent_default();
+            client.extract();
+        }
+    });
+    on_cleanup(move || extract_on_keys.remove());
+
+    let obstacle = Memo::new(move |_| match state.model.get() {
+        Model::Unsupported(obstacle) => Some(obstacle),
+        _ => None,
+    });
+    view! {
+        <a class="skip" href="#text">"Skip to the product text"</a>
+        <Header />
+        <main>
+            {move || match obstacle.get() {
+                Some(obstacle) => view! { <Unsupported obstacle /> }.into_any(),
+                None => view! { <Workbench /> }.into_any(),
+            }}
+            <Privacy />
+        </main>
+        <footer class="bottom">
+            <p>
+                "Hangtag "{env!("CARGO_PKG_VERSION")}
+                " · free software, MIT or Apache-2.0 · answers can be wrong: check them before you publish them"
+            </p>
+        </footer>
+    }
+}
+
+/// Question on the left, answers on the right.
+#[component]
+fn Workbench() -> impl IntoView {
+    view! {
+        <div class="workbench">
+            <div class="ask">
+                <TextPanel />
+                <FeaturePanel />
+                <Actions />
+                <ModelCard />
+            </div>
+            <Results />
+        </div>
+    }
+}
+
+/// Extract and Stop.
+#[component]
+fn Actions() -> impl IntoView {
+    let state = expect_context::<State>();
+    let client = expect_context::<Client>();
+    let running = Memo::new(move |_| state.open_run().is_some());
+    view! {
+        <div class="actions">
+            <button
+                type="button"
+                class="primary"
+                data-testid="extract"
+                aria-keyshortcuts="Control+Enter"
+                disabled=running
+                on:click=move |_| client.extract()
+            >
+                "Extract"
+            </button>
+            <button
+                type="button"
+                data-testid="stop"
+                disabled=move || !running.get()
+                on:click=move |_| client.stop()
+            >
+                "Stop"
+            </button>
+            <span class="hint">
+                <kbd>"Ctrl"</kbd>" + "<kbd>"Enter"</kbd>
+            </span>
+        </div>
+    }
+}

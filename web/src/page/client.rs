@@ -1,0 +1,307 @@
+//! The page's end of the line to the worker: sends what the user asks, puts what comes back into the state.
+
+use gloo::events::EventListener;
+use gloo::file::{Blob, ObjectUrl};
+use gloo::utils::{document, window};
+use hangtag_web::ask;
+use hangtag_web::isolation::foreign_request_is_blocked;
+use hangtag_web::protocol::{Failure, FailureKind, FromWorker, RunId, Storage, ToWorker, VERSION};
+use leptos::prelude::*;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+use super::device::{self, Obstacle};
+use super::state::{Isolation, Model, Phase, Row, Run, State};
+
+/// Loads and starts the worker's wasm (made by Trunk, see index.html).
+const WORKER_SCRIPT: &str = "hangtag-worker_loader.js";
+
+/// Handle to the worker; copied freely.
+#[derive(Clone, Copy)]
+pub struct Client {
+    state: State,
+    line: StoredValue<Option<Line>, LocalStorage>,
+    next_run: StoredValue<RunId>,
+    /// A run asked for before the worker could hear of it.
+    pending: StoredValue<Option<ToWorker>>,
+}
+
+/// A running worker and what must live as long as it.
+struct Line {
+    worker: Worker,
+    _script: ObjectUrl,
+    _listeners: [EventListener; 2],
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.worker.terminate();
+    }
+}
+
+impl Client {
+    /// Starts the worker, if this browser has WebGPU.
+    pub fn start(state: State) -> Self {
+        let client = Self {
+            state,
+            line: StoredValue::new_local(None),
+            next_run: StoredValue::new(1),
+            pending: StoredValue::new(None),
+        };
+        match device::obstacle() {
+            Some(obstacle) => state.model.set(Model::Unsupported(obstacle)),
+            None => client.launch(),
+        }
+        client
+    }
+
+    /// Ends the worker and starts a new one; the open run, if any, fails.
+    pub fn restart(&self) {
+        if let Some(run) = untrack(|| self.state.open_run()) {
+            self.state.end_run(run.id, Phase::Stopped);
+        }
+        self.launch();
+    }
+
+    /// Loads the model.
+    pub fn load(&self) {
+        self.state.model.set(Model::Loading(None));
+        self.send(&ToWorker::Load);
+    }
+
+    /// Halts the download; what is there stays.
+    pub fn pause(&self) {
+        self.stop();
+        self.send(&ToWorker::Pause);
+    }
+
+    /// Deletes the model from this device.
+    pub fn forget(&self) {
+        self.send(&ToWorker::Forget);
+    }
+
+    /// Asks for the features of the text in the fields; loads the model first where needed.
+    pub fn extract(&self) {
+        let state = self.state;
+        if untrack(|| state.open_run().is_some()) {
+            return;
+        }
+        let text = state.text.get_untracked();
+        let asked = ask::ask(&text, &state.list.get_untracked(), state.template_features());
+        state.input_error.set(asked.as_ref().err().cloned());
+        let Ok(features) = asked else {
+            focus_first_invalid();
+            return;
+        };
+
+        let run = self.next_run.get_value();
+        self.next_run.set_value(run + 1);
+        let row = |name: &String| Row { name: name.clone(), value: ArcRwSignal::new(None) };
+        state.add_run(Run {
+            id: run,
+            text: text.as_str().into(),
+            rows: features.iter().map(|feature| row(&feature.name)).collect(),
+            phase: ArcRwSignal::new(Phase::Waiting),
+            began: device::time_of_day(),
+        });
+        self.ask_worker(ToWorker::Extract { run, text, features });
+    }
+
+    fn ask_worker(&self, question: ToWorker) {
+        match self.state.model.get_untracked() {
+            Model::Ready(_) | Model::Loading(_) => self.send(&question),
+            Model::Absent => {
+                self.load();
+                self.send(&question);
+            }
+            Model::Starting | Model::Unsupported(_) => self.pending.set_value(Some(question)),
+            Model::Failed(_) => {
+                self.pending.set_value(Some(question));
+                self.launch();
+            }
+        }
+    }
+
+    /// Stops the open run. Its answers so far stay; what the worker still sends of it is ignored.
+    pub fn stop(&self) {
+        self.pending.set_value(None);
+        if let Some(run) = untrack(|| self.state.open_run()) {
+            self.send(&ToWorker::Stop { run: run.id });
+            self.state.end_run(run.id, Phase::Stopped);
+        }
+    }
+
+    /// Has page and worker try to reach a foreign address.
+    pub fn check_isolation(&self) {
+        let state = self.state;
+        state.isolation.set(Isolation::default());
+        self.send(&ToWorker::CheckIsolation);
+        spawn_local(async move {
+            let blocked = foreign_request_is_blocked(&document(), |url| window().fetch_with_str(url)).await;
+            state.isolation.update(|isolation| isolation.page = Some(blocked));
+        });
+    }
+
+    fn launch(&self) {
+        self.line.set_value(None);
+        self.state.model.set(Model::Starting);
+        match self.connect() {
+            Ok(line) => self.line.set_value(Some(line)),
+            Err(message) => self.break_down(Failure::new(FailureKind::Internal, message)),
+        }
+    }
+
+    fn connect(&self) -> Result<Line, String> {
+        // A worker with an address of its own has the policy of its own response, which a static host may not send.
+        // One that starts from a blob inherits the page's policy, whoever serves it.
+        let address = device::beside_page(WORKER_SCRIPT)?.href();
+        let import = format!("import {};", serde_json::to_string(&address).unwrap_or_default());
+        let script = ObjectUrl::from(Blob::new_with_options(import.as_str(), Some("text/javascript")));
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        options.set_name("hangtag");
+        let worker = Worker::new_with_options(&script, &options)
+            .map_err(|error| format!("the engine could not be started: {error:?}"))?;
+
+        let client = *self;
+        let on_message = EventListener::new(&worker, "message", move |event| {
+            let data = event.unchecked_ref::<MessageEvent>().data().as_string().unwrap_or_default();
+            match serde_json::from_str(&data) {
+                Ok(message) => client.hear(message),
+                Err(error) => client.break_down(stale(&error.to_string())),
+            }
+        });
+        let on_error = EventListener::new(&worker, "error", move |event| {
+            // Absent when the script could not be loaded at all.
+            let message = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).unwrap_or_default();
+            client.break_down(crash(&message));
+        });
+        Ok(Line { worker, _script: script, _listeners: [on_message, on_error] })
+    }
+
+    fn send(&self, message: &ToWorker) {
+        let Ok(text) = serde_json::to_string(message) else { return };
+        let sent = self.line.try_with_value(|line| {
+            line.as_ref().map(|line| line.worker.post_message(&JsValue::from_str(&text)))
+        });
+        if let Some(Some(Err(error))) = sent {
+            self.break_down(Failure::new(FailureKind::Internal, format!("{error:?}")));
+        }
+    }
+
+    fn hear(&self, message: FromWorker) {
+        let state = self.state;
+        match message {
+            FromWorker::Hello { version: VERSION } => match device::package_url() {
+                Ok(package_url) => self.send(&ToWorker::Open { package_url }),
+                Err(message) => self.break_down(Failure::new(FailureKind::Model, message)),
+            },
+            FromWorker::Hello { version } => {
+                self.break_down(stale(&format!("page {VERSION}, engine {version}")));
+            }
+            FromWorker::Opened { package, gpu } => {
+                let is_kept = package.is_kept();
+                state.package.set(Some(package));
+                state.gpu.set(Some(gpu));
+                state.model.set(Model::Absent);
+                if let Some(question) = self.pending.try_update_value(Option::take).flatten() {
+                    self.ask_worker(question);
+                } else if is_kept {
+                    self.load();
+                }
+            }
+            FromWorker::Loading { step } => state.model.set(Model::Loading(Some(step))),
+            FromWorker::Loaded { model } => {
+                let is_kept = model.storage == Storage::Kept;
+                self.set_kept(|size_bytes| if is_kept { size_bytes } else { 0 });
+                state.model.set(Model::Ready(model));
+            }
+            FromWorker::Paused { kept_bytes } => {
+                self.set_kept(|_| kept_bytes);
+                state.model.set(Model::Absent);
+            }
+            FromWorker::Forgotten => {
+                self.set_kept(|_| 0);
+                state.model.set(Model::Absent);
+            }
+            FromWorker::Running { run, step } => self.with_open(run, |run| run.phase.set(Phase::Running(step))),
+            FromWorker::Row { run, index, value } => self.with_open(run, |run| {
+                if let Some(row) = run.rows.get(index) {
+                    row.value.set(Some(value));
+                }
+            }),
+            FromWorker::Finished { run, stats } => {
+                self.with_open(run, |run| run.phase.set(Phase::Finished(stats)));
+            }
+            FromWorker::Stopped { run } => state.end_run(run, Phase::Stopped),
+            FromWorker::Failed { run: None, failure } => self.break_down(failure),
+            FromWorker::Failed { run: Some(run), failure } => self.fail_run(run, failure),
+            FromWorker::Isolation { blocked } => {
+                state.isolation.update(|isolation| isolation.worker = Some(blocked));
+            }
+        }
+    }
+
+    fn with_open(&self, run: RunId, change: impl FnOnce(&Run)) {
+        if let Some(run) = untrack(|| self.state.run(run).filter(|run| run.phase.get().is_open())) {
+            change(&run);
+        }
+    }
+
+    fn set_kept(&self, kept_bytes: impl FnOnce(u64) -> u64) {
+        self.state.package.update(|package| {
+            if let Some(package) = package {
+                package.kept_bytes = kept_bytes(package.size_bytes);
+            }
+        });
+    }
+
+    fn fail_run(&self, run: RunId, failure: Failure) {
+        if untrack(|| self.state.run(run).is_none_or(|run| !run.phase.get().is_open())) {
+            return;
+        }
+        self.state.end_run(run, Phase::Failed);
+        if failure.needs_restart() {
+            self.state.model.set(Model::Failed(failure.clone()));
+        }
+        self.state.failure.set(Some(failure));
+    }
+
+    /// The engine is not to be had: says so at the model, and at the run that waited for it.
+    fn break_down(&self, failure: Failure) {
+        self.pending.set_value(None);
+        if let Some(run) = untrack(|| self.state.open_run()) {
+            self.send(&ToWorker::Stop { run: run.id });
+            self.state.end_run(run.id, Phase::Failed);
+            self.state.failure.set(Some(failure.clone()));
+        }
+        self.state.model.set(match failure.kind {
+            FailureKind::NoGpu => Model::Unsupported(Obstacle::NoAdapter(failure.message)),
+            _ => Model::Failed(failure),
+        });
+    }
+}
+
+fn stale(detail: &str) -> Failure {
+    let message = format!("The page and its engine are of different versions ({detail}). Reload the page.");
+    Failure::new(FailureKind::Internal, message)
+}
+
+fn crash(message: &str) -> Failure {
+    let kind = match message.contains("memory") {
+        true => FailureKind::OutOfMemory,
+        false => FailureKind::Internal,
+    };
+    let detail = if message.is_empty() { "its script could not be loaded" } else { message };
+    Failure::new(kind, format!("The engine broke down: {detail}"))
+}
+
+fn focus_first_invalid() {
+    // After the signals have reached the document.
+    request_animation_frame(|| {
+        if let Ok(Some(field)) = document().query_selector("textarea[aria-invalid=true]") {
+            let _ = field.unchecked_into::<web_sys::HtmlElement>().focus();
+        }
+    });
+}

@@ -1,0 +1,119 @@
+//! The browser around the page: what it can do, where the package is, clipboard and downloads.
+
+use gloo::file::{Blob, ObjectUrl};
+use gloo::utils::{document, window};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+/// The package that is loaded when the address names none.
+const DEFAULT_PACKAGE: &str = "models/smollm2-135m";
+
+/// Why this browser cannot run the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// WebGPU exists only in secure contexts: https, or localhost.
+    Insecure,
+    /// There is no `navigator.gpu`.
+    Missing,
+    /// WebGPU is there and gives no usable adapter, for this reason.
+    NoAdapter(String),
+}
+
+impl Obstacle {
+    /// Name of the obstacle, for tests.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Insecure => "insecure",
+            Self::Missing => "missing",
+            Self::NoAdapter(_) => "no-adapter",
+        }
+    }
+}
+
+/// What keeps this browser from running the model, as far as can be told without asking for a GPU.
+pub fn obstacle() -> Option<Obstacle> {
+    if !window().is_secure_context() {
+        return Some(Obstacle::Insecure);
+    }
+    let gpu = js_sys::Reflect::get(&window().navigator(), &"gpu".into());
+    gpu.map_or(true, |gpu| gpu.is_undefined() || gpu.is_null()).then_some(Obstacle::Missing)
+}
+
+/// Families of browsers that are set up in different ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Browser {
+    /// Chrome, Edge and their kin.
+    Chromium,
+    /// Safari, and every browser on iPhone and iPad.
+    Safari,
+    /// Firefox.
+    Firefox,
+}
+
+/// The browser at hand, by what it says about itself.
+pub fn browser() -> Browser {
+    let agent = window().navigator().user_agent().unwrap_or_default();
+    if agent.contains("Firefox/") {
+        Browser::Firefox
+    } else if agent.contains("Chrome/") || agent.contains("Chromium/") {
+        Browser::Chromium
+    } else {
+        Browser::Safari
+    }
+}
+
+/// Absolute address of a file beside the page.
+pub fn beside_page(path: &str) -> Result<web_sys::Url, String> {
+    let href = window().location().href().map_err(|_| "the page has no address".to_owned())?;
+    web_sys::Url::new_with_base(path, &href).map_err(|_| format!("{path:?} is no valid address"))
+}
+
+/// Absolute URL of the model package, with a slash at its end: `?model=` or the default, on this origin.
+pub fn package_url() -> Result<String, String> {
+    let search = window().location().search().unwrap_or_default();
+    let asked = web_sys::UrlSearchParams::new_with_str(&search).ok().and_then(|query| query.get("model"));
+    let path = asked.unwrap_or_else(|| DEFAULT_PACKAGE.to_owned());
+    let url = beside_page(&format!("{}/", path.trim_end_matches('/')))?;
+    if url.origin() != window().location().origin().unwrap_or_default() {
+        return Err(format!("?model={path} is on another site; models are loaded from this one only"));
+    }
+    Ok(url.href())
+}
+
+/// The time of day, as people here write it.
+pub fn time_of_day() -> String {
+    String::from(js_sys::Date::new_0().to_locale_time_string("default"))
+}
+
+/// Puts text on the clipboard; whether the browser allowed it.
+pub async fn copy(text: String) -> bool {
+    let clipboard = window().navigator().clipboard();
+    // Absent where the page is not secure.
+    if clipboard.is_undefined() {
+        return false;
+    }
+    JsFuture::from(clipboard.write_text(&text)).await.is_ok()
+}
+
+/// Saves text as a file of the user's.
+pub fn download(name: &str, mime_type: &str, text: &str) -> Result<(), JsValue> {
+    let url = ObjectUrl::from(Blob::new_with_options(text, Some(mime_type)));
+    let anchor: web_sys::HtmlAnchorElement = document().create_element("a")?.unchecked_into();
+    anchor.set_href(&url);
+    anchor.set_download(name);
+    anchor.click();
+    // The download has its own hold on the data only after the click's task has ended.
+    gloo::timers::callback::Timeout::new(10_000, move || drop(url)).forget();
+    Ok(())
+}
+
+/// Says that the page itself broke down, without the help of what broke.
+pub fn show_crash(message: &str) {
+    web_sys::console::error_1(&message.into());
+    if let Some(element) = document().get_element_by_id("crash") {
+        element.set_text_content(Some(&format!(
+            "The page has stopped because of a defect: {message}. Reload it; your text is kept."
+        )));
+        let _ = element.remove_attribute("hidden");
+    }
+}

@@ -1,0 +1,24 @@
+//! Components of the page, one a file, around one [`state::State`].
+
+mod app;
+mod client;
+mod device;
+mod feature_panel;
+mod header;
+mod logo;
+mod model_card;
+mod privacy;
+mod results;
+mod results_actions;
+mod results_table;
+mod samples;
+mod source_view;
+mod state;
+mod text_panel;
+mod unsupported;
+
+/// Puts the app into the page.
+pub fn mount() {
+    std::panic::set_hook(Box::new(|info| device::show_crash(&info.to_string())));
+    leptos::mount::mount_to_body(app::App);
+}

@@ -1,0 +1,241 @@
+//! The model: what it is, where it is, how far it is.
+
+use hangtag_web::protocol::{Failure, Gpu, LoadStep, Loaded, Package, Storage};
+use hangtag_web::units::{bytes, count, percent, seconds};
+use leptos::prelude::*;
+
+use super::client::Client;
+use super::state::{Model, State};
+
+/// Card with the model's facts, progress and buttons.
+#[component]
+pub fn ModelCard() -> impl IntoView {
+    let state = expect_context::<State>();
+    let name = move || state.package.get().map_or_else(|| "Model".to_owned(), |package| package.name);
+    let size = move || state.package.get().map(|package| bytes(package.size_bytes));
+    let untrained = move || {
+        state.package.get().is_some_and(|package| package.trained_task_version.is_none())
+    };
+    let on_software = move || state.gpu.get().is_some_and(|gpu| gpu.is_software);
+    view! {
+        <section
+            class="card model"
+            id="model"
+            aria-labelledby="model-title"
+            data-testid="model-card"
+            data-state=move || state.model.with(Model::name)
+        >
+            <div class="field-head">
+                <h2 id="model-title" data-testid="model-name">{name}</h2>
+                <span class="count" data-testid="model-size">{size}</span>
+            </div>
+            {move || match state.model.get() {
+                Model::Starting => view! { <p class="quiet-text">"Looking for a GPU …"</p> }.into_any(),
+                Model::Unsupported(_) => ().into_any(),
+                Model::Absent => view! { <Absent /> }.into_any(),
+                Model::Loading(step) => view! { <LoadProgress step /> }.into_any(),
+                Model::Ready(model) => view! { <Ready model /> }.into_any(),
+                Model::Failed(failure) => view! { <Broken failure /> }.into_any(),
+            }}
+            <Show when=on_software>
+                <p class="note" data-testid="software-gpu">
+                    "This browser plays the GPU on the CPU: everything works, slowly. Hardware acceleration may be \
+                    switched off in its settings."
+                </p>
+            </Show>
+            <Show when=untrained>
+                <p class="note" data-testid="untrained">
+                    "This is the base model, not yet trained for this task: expect wrong and missing answers. \
+                    Everything else is real."
+                </p>
+            </Show>
+            <Facts />
+        </section>
+    }
+}
+
+#[component]
+fn Absent() -> impl IntoView {
+    let state = expect_context::<State>();
+    let client = expect_context::<Client>();
+    let label = move || match state.package.get() {
+        Some(package) if package.is_kept() => "Load".to_owned(),
+        Some(package) if package.kept_bytes > 0 => {
+            format!("Go on: {} to download", bytes(package.size_bytes - package.kept_bytes))
+        }
+        Some(package) => format!("Download {}", bytes(package.size_bytes)),
+        None => "Download".to_owned(),
+    };
+    view! {
+        <p class="quiet-text">
+            "Comes from this site once and is then kept in your browser. Extract fetches it as well."
+        </p>
+        <div class="chips">
+            <button type="button" data-testid="model-load" on:click=move |_| client.load()>{label}</button>
+            <ForgetButton />
+        </div>
+    }
+}
+
+#[component]
+fn LoadProgress(step: Option<LoadStep>) -> impl IntoView {
+    let client = expect_context::<Client>();
+    let (name, words, done, total) = match &step {
+        None => ("waiting", "Preparing …".to_owned(), 0, 0),
+        Some(LoadStep::WaitingForOtherTab) => ("waiting", "Another tab is downloading it …".to_owned(), 0, 0),
+        Some(LoadStep::Downloading { done_bytes, total_bytes, bytes_per_second }) => {
+            let rate = bytes(*bytes_per_second as u64);
+            let words = format!("{} of {} · {rate}/s", bytes(*done_bytes), bytes(*total_bytes));
+            ("downloading", words, *done_bytes, *total_bytes)
+        }
+        Some(LoadStep::Checking { done_bytes, total_bytes }) => {
+            ("checking", "Checking the file kept on this device".to_owned(), *done_bytes, *total_bytes)
+        }
+        Some(LoadStep::Uploading { done_bytes, total_bytes }) => {
+            ("uploading", "Loading onto the GPU".to_owned(), *done_bytes, *total_bytes)
+        }
+    };
+    // Without a value the bar shows that work goes on, not how far it is.
+    let value = (total > 0).then(|| percent(done as f64, total as f64).to_string());
+    let can_pause = name == "downloading";
+    view! {
+        <div class="progress" data-testid="model-progress" data-step=name>
+            <progress max="100" value=value aria-label="Loading the model"></progress>
+            <div class="progress-words">
+                <span>{words}</span>
+                {can_pause.then(|| view! {
+                    <button
+                        type="button"
+                        class="quiet"
+                        data-testid="model-pause"
+                        on:click=move |_| client.pause()
+                    >
+                        "Pause"
+                    </button>
+                })}
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn Ready(model: Loaded) -> impl IntoView {
+    let came = match model.downloaded_bytes {
+        0 => "read from this device, nothing downloaded".to_owned(),
+        some => format!("{} downloaded", bytes(some)),
+    };
+    let not_kept = match &model.storage {
+        Storage::Kept => None,
+        Storage::Memory { reason } => Some(format!(
+            "Held in memory only, so the next visit downloads it again: {reason}"
+        )),
+    };
+    view! {
+        <p class="quiet-text">
+            <span data-testid="model-downloaded" data-bytes=model.downloaded_bytes.to_string()>
+                {format!("Loaded in {} · {came}", seconds(model.seconds))}
+            </span>
+        </p>
+        {not_kept.map(|reason| view! { <p class="note" data-testid="model-notice">{reason}</p> })}
+    }
+}
+
+#[component]
+fn Broken(failure: Failure) -> impl IntoView {
+    let client = expect_context::<Client>();
+    let advice = failure.advice();
+    view! {
+        <div class="error" role="alert" data-testid="model-error">
+            <p>{failure.message}</p>
+            <p>{advice}</p>
+        </div>
+        <div class="chips">
+            <button type="button" data-testid="model-restart" on:click=move |_| client.restart()>
+                "Restart the engine"
+            </button>
+            <ForgetButton />
+        </div>
+    }
+}
+
+#[component]
+fn ForgetButton() -> impl IntoView {
+    let state = expect_context::<State>();
+    let client = expect_context::<Client>();
+    let something_kept = move || state.package.get().is_some_and(|package| package.kept_bytes > 0);
+    view! {
+        <Show when=something_kept>
+            <button
+                type="button"
+                class="quiet"
+                data-testid="model-forget"
+                on:click=move |_| client.forget()
+            >
+                "Delete from this device"
+            </button>
+        </Show>
+    }
+}
+
+/// Everything that is known about the model, folded away.
+#[component]
+fn Facts() -> impl IntoView {
+    let state = expect_context::<State>();
+    let loaded = move || match state.model.get() {
+        Model::Ready(model) => Some(model),
+        _ => None,
+    };
+    let forget = move || loaded().is_some().then(|| view! { <ForgetButton /> });
+    view! {
+        <Show when=move || state.package.with(Option::is_some)>
+            <details>
+                <summary>"About this model"</summary>
+                <dl class="facts">
+                    {move || state.package.get().map(|package| view! { <PackageFacts package /> })}
+                    {move || state.gpu.get().map(|gpu| view! { <GpuFacts gpu /> })}
+                    {move || loaded().map(|model| view! { <MemoryFacts model /> })}
+                </dl>
+                {forget}
+            </details>
+        </Show>
+    }
+}
+
+#[component]
+fn PackageFacts(package: Package) -> impl IntoView {
+    let kept = package.is_kept().then(|| view! { <dd data-testid="model-kept">"Kept in this browser"</dd> });
+    let not_kept = (!package.is_kept()).then(|| view! { <dd>{format!("{} kept", bytes(package.kept_bytes))}</dd> });
+    view! {
+        <div><dt>"Made from"</dt><dd>{package.base}</dd></div>
+        <div><dt>"Licence"</dt><dd>{package.licence}</dd></div>
+        <div><dt>"On this device"</dt>{kept}{not_kept}</div>
+    }
+}
+
+#[component]
+fn GpuFacts(gpu: Gpu) -> impl IntoView {
+    let mut tier = vec![if gpu.shader_f16 { "half precision" } else { "single precision" }];
+    if gpu.subgroups {
+        tier.push("subgroups");
+    }
+    // Browsers may hide the name, lest it tell visitors apart.
+    let name = if gpu.name.is_empty() { "name hidden by the browser".to_owned() } else { gpu.name };
+    view! {
+        <div><dt>"GPU"</dt><dd data-testid="model-gpu">{format!("{name} ({})", tier.join(", "))}</dd></div>
+    }
+}
+
+#[component]
+fn MemoryFacts(model: Loaded) -> impl IntoView {
+    let plan = format!(
+        "{} weights + {} cache + {} scratch",
+        bytes(model.weights_bytes),
+        bytes(model.kv_cache_bytes),
+        bytes(model.scratch_bytes)
+    );
+    let context = format!("{} tokens of text and answers at once", count(model.context_tokens));
+    view! {
+        <div><dt>"GPU memory"</dt><dd data-testid="model-memory">{plan}</dd></div>
+        <div><dt>"Context"</dt><dd>{context}</dd></div>
+    }
+}

@@ -1,0 +1,84 @@
+//! What keeps the text on the device, and how to see that it does.
+
+use leptos::prelude::*;
+
+use super::client::Client;
+use super::state::{Isolation, Model, State};
+
+/// Panel about privacy, with a live proof.
+#[component]
+pub fn Privacy() -> impl IntoView {
+    let client = expect_context::<Client>();
+    view! {
+        <section class="card privacy" aria-labelledby="privacy-title">
+            <h2 id="privacy-title">"Private by construction"</h2>
+            <div class="columns">
+                <div>
+                    <h3>"What is enforced"</h3>
+                    <ul>
+                        <li>
+                            "The model runs on your GPU. There is no server that reads texts: this site only hands out \
+                            files."
+                        </li>
+                        <li>
+                            "The page's Content-Security-Policy says "<code>"connect-src 'self'"</code>
+                            ": your browser refuses requests to any other site, from the page and from the engine."
+                        </li>
+                        <li>
+                            "Model, last text and feature list stay in this browser's storage until you delete them. \
+                            No cookies, no analytics, no outside fonts or scripts."
+                        </li>
+                    </ul>
+                </div>
+                <div>
+                    <h3>"How to verify it"</h3>
+                    <ul>
+                        <li>"Open the developer tools, tab Network, and press Extract: nothing is sent."</li>
+                        <li>"Or go offline once the model is loaded. It works just the same."</li>
+                        <li>
+                            "Or let your browser prove it: the button makes page and engine try to reach another site."
+                        </li>
+                    </ul>
+                    <div class="chips">
+                        <button
+                            type="button"
+                            class="small"
+                            data-testid="isolation-check"
+                            on:click=move |_| client.check_isolation()
+                        >
+                            "Try to reach another site"
+                        </button>
+                        <Proof />
+                    </div>
+                </div>
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Proof() -> impl IntoView {
+    let state = expect_context::<State>();
+    let verdict = move || {
+        // Without WebGPU no engine was started, and the page's answer is the whole one.
+        let no_engine = state.model.with(|model| matches!(model, Model::Unsupported(_)));
+        match state.isolation.get() {
+            Isolation { page: Some(true), worker: Some(true) } => Some(("blocked", "Refused by your browser, for page and engine")),
+            Isolation { page: Some(true), worker: None } if no_engine => Some(("blocked", "Refused by your browser")),
+            Isolation { page: Some(false), .. } | Isolation { worker: Some(false), .. } => {
+                Some(("open", "Not refused: this copy of Hangtag is served without its policy"))
+            }
+            _ => None,
+        }
+    };
+    view! {
+        <span
+            class="verdict"
+            role="status"
+            data-testid="isolation-result"
+            data-result=move || verdict().map(|(result, _)| result)
+        >
+            {move || verdict().map(|(_, words)| words)}
+        </span>
+    }
+}

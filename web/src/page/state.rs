@@ -1,0 +1,231 @@
+//! All state of the page, in signals.
+
+use std::sync::Arc;
+
+use gloo::storage::{LocalStorage, Storage as _};
+use hangtag_task::{Feature, FeatureValue, presets};
+use hangtag_web::ask::AskError;
+use hangtag_web::protocol::{Failure, Gpu, LoadStep, Loaded, Package, RunId, RunStats, RunStep};
+use leptos::prelude::*;
+
+use super::device::Obstacle;
+
+/// Earlier results that the page keeps.
+const MAX_RUNS: usize = 20;
+const TEXT_KEY: &str = "hangtag.text";
+const FEATURES_KEY: &str = "hangtag.features";
+const FIRST_FEATURES: &str = "Brand, Product type, Colour, Material, Size";
+
+/// Everything that the page shows.
+#[derive(Clone, Copy)]
+pub struct State {
+    /// The product text, as in its field.
+    pub text: RwSignal<String>,
+    /// The feature list, as in its field.
+    pub list: RwSignal<String>,
+    /// The chosen template, an index into [`presets`].
+    pub template: RwSignal<Option<usize>>,
+    /// What is wrong with the input of the last attempt.
+    pub input_error: RwSignal<Option<AskError>>,
+    /// The model package, once its manifest is read.
+    pub package: RwSignal<Option<Package>>,
+    /// The GPU, once found.
+    pub gpu: RwSignal<Option<Gpu>>,
+    /// Where the model stands.
+    pub model: RwSignal<Model>,
+    /// Runs, newest first.
+    pub runs: RwSignal<Vec<Run>>,
+    /// The run shown.
+    pub shown: RwSignal<Option<RunId>>,
+    /// Why the last run failed.
+    pub failure: RwSignal<Option<Failure>>,
+    /// The feature pointed at, an index into the shown run.
+    pub active: RwSignal<Option<usize>>,
+    /// The last proof of the policy: page and worker blocked.
+    pub isolation: RwSignal<Isolation>,
+}
+
+/// Where the model stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Model {
+    /// The worker starts and looks for a GPU.
+    Starting,
+    /// This browser cannot run it.
+    Unsupported(Obstacle),
+    /// Found, not loaded.
+    Absent,
+    /// On its way.
+    Loading(Option<LoadStep>),
+    /// On the GPU.
+    Ready(Loaded),
+    /// Not to be had.
+    Failed(Failure),
+}
+
+impl Model {
+    /// Name of the state, for styles and tests.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Unsupported(_) => "unsupported",
+            Self::Absent => "absent",
+            Self::Loading(_) => "loading",
+            Self::Ready(_) => "ready",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// What the live proof of the policy has shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Isolation {
+    /// Whether the page's own attempt was blocked.
+    pub page: Option<bool>,
+    /// Whether the worker's attempt was blocked.
+    pub worker: Option<bool>,
+}
+
+/// One extraction and its results.
+#[derive(Clone)]
+pub struct Run {
+    /// Its number.
+    pub id: RunId,
+    /// The text that was read.
+    pub text: Arc<str>,
+    /// The features asked, with their answers.
+    pub rows: Arc<[Row]>,
+    /// Where it stands.
+    pub phase: ArcRwSignal<Phase>,
+    /// Time of day when it began.
+    pub began: String,
+}
+
+/// One feature of a run.
+pub struct Row {
+    /// The feature's name.
+    pub name: String,
+    /// Its answer, once there.
+    pub value: ArcRwSignal<Option<FeatureValue>>,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Phase {
+    /// The model is not ready yet.
+    Waiting,
+    /// The model works on it.
+    Running(RunStep),
+    /// All features are answered.
+    Finished(RunStats),
+    /// The user stopped it.
+    Stopped,
+    /// It failed.
+    Failed,
+}
+
+impl Phase {
+    /// Name of the phase, for styles and tests.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running(_) => "running",
+            Self::Finished(_) => "finished",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether more is to come.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Waiting | Self::Running(_))
+    }
+}
+
+impl Run {
+    /// The answers there are, in the order asked.
+    pub fn values(&self) -> Vec<FeatureValue> {
+        self.rows.iter().filter_map(|row| row.value.get()).collect()
+    }
+
+    fn has_answers(&self) -> bool {
+        self.rows.iter().any(|row| row.value.with_untracked(Option::is_some))
+    }
+}
+
+impl State {
+    /// A fresh state with the text and features of the last visit.
+    pub fn remembered() -> Self {
+        let state = Self {
+            text: RwSignal::new(LocalStorage::get(TEXT_KEY).unwrap_or_default()),
+            list: RwSignal::new(
+                LocalStorage::get(FEATURES_KEY).unwrap_or_else(|_| FIRST_FEATURES.to_owned()),
+            ),
+            template: RwSignal::new(None),
+            input_error: RwSignal::new(None),
+            package: RwSignal::new(None),
+            gpu: RwSignal::new(None),
+            model: RwSignal::new(Model::Starting),
+            runs: RwSignal::new(Vec::new()),
+            shown: RwSignal::new(None),
+            failure: RwSignal::new(None),
+            active: RwSignal::new(None),
+            isolation: RwSignal::new(Isolation::default()),
+        };
+        // A full or forbidden storage costs only the memory of the fields.
+        Effect::new(move |_| drop(LocalStorage::set(TEXT_KEY, state.text.get())));
+        Effect::new(move |_| drop(LocalStorage::set(FEATURES_KEY, state.list.get())));
+        state
+    }
+
+    /// The features that the chosen template describes.
+    pub fn template_features(&self) -> &'static [Feature] {
+        let chosen = self.template.get_untracked().and_then(|index| presets().get(index));
+        chosen.map_or(&[], |template| &template.features)
+    }
+
+    /// The run of this number.
+    pub fn run(&self, id: RunId) -> Option<Run> {
+        self.runs.with(|runs| runs.iter().find(|run| run.id == id).cloned())
+    }
+
+    /// The run shown.
+    pub fn shown_run(&self) -> Option<Run> {
+        self.shown.get().and_then(|id| self.run(id))
+    }
+
+    /// The run that waits or works, if any.
+    pub fn open_run(&self) -> Option<Run> {
+        self.runs.with(|runs| runs.first().filter(|run| run.phase.get().is_open()).cloned())
+    }
+
+    /// Adds a run and shows it.
+    pub fn add_run(&self, run: Run) {
+        let id = run.id;
+        self.failure.set(None);
+        self.active.set(None);
+        self.runs.update(|runs| {
+            runs.insert(0, run);
+            runs.truncate(MAX_RUNS);
+        });
+        self.shown.set(Some(id));
+    }
+
+    /// Ends a run without a result. Answers that it has stay; without any it leaves, and the one before is shown again.
+    pub fn end_run(&self, id: RunId, phase: Phase) {
+        let Some(run) = untrack(|| self.run(id)) else { return };
+        run.phase.set(phase);
+        if run.has_answers() {
+            return;
+        }
+        let before = self.runs.with_untracked(|runs| {
+            runs.iter().find(|run| run.id < id).map(|run| run.id)
+        });
+        if before.is_some() {
+            self.active.set(None);
+            if self.shown.get_untracked() == Some(id) {
+                self.shown.set(before);
+            }
+            self.runs.update(|runs| runs.retain(|run| run.id != id));
+        }
+    }
+}

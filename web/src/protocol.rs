@@ -1,0 +1,358 @@
+//! The messages between the page and the worker that holds the model.
+//!
+//! They travel as JSON strings through `postMessage`. The worker speaks first ([`FromWorker::Hello`]); a page that
+//! hears another [`VERSION`] is looking at a stale cached file and must be reloaded.
+
+use hangtag_task::{Feature, FeatureValue};
+use serde::{Deserialize, Serialize};
+
+/// Version of these messages. Raise it with every change of a field.
+pub const VERSION: u32 = 1;
+
+/// Number of one extraction, counted by the page from 1.
+pub type RunId = u32;
+
+/// What the page asks of the worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToWorker {
+    /// Look for a GPU, read the package's manifest and say whether its files are kept on this device.
+    Open {
+        /// Absolute URL of the package folder, ending in a slash.
+        package_url: String,
+    },
+    /// Download what is missing, check it and put it on the GPU.
+    Load,
+    /// Halt the download; what is there stays.
+    Pause,
+    /// Fill in the features of one text. Runs are served one after the other.
+    Extract {
+        /// Names this run in every answer.
+        run: RunId,
+        /// The product text.
+        text: String,
+        /// What is asked, in the order of the table.
+        features: Vec<Feature>,
+    },
+    /// Stop this run and every earlier one, running or waiting.
+    Stop {
+        /// The last run to stop.
+        run: RunId,
+    },
+    /// Delete the package's files from this device and take the model off the GPU.
+    Forget,
+    /// Try to reach a foreign address and report whether the browser refused.
+    CheckIsolation,
+}
+
+/// What the worker tells the page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromWorker {
+    /// The worker listens.
+    Hello {
+        /// The worker's [`VERSION`].
+        version: u32,
+    },
+    /// A GPU and a manifest were found.
+    Opened {
+        /// What the manifest says.
+        package: Package,
+        /// The GPU found.
+        gpu: Gpu,
+    },
+    /// Loading goes on.
+    Loading {
+        /// Where it stands.
+        step: LoadStep,
+    },
+    /// The model is on the GPU.
+    Loaded {
+        /// How it got there and what it takes.
+        model: Loaded,
+    },
+    /// The download was halted.
+    Paused {
+        /// Bytes on this device.
+        kept_bytes: u64,
+    },
+    /// The files are gone from this device.
+    Forgotten,
+    /// A run goes on.
+    Running {
+        /// The run.
+        run: RunId,
+        /// Where it stands.
+        step: RunStep,
+    },
+    /// One feature of a run; sent again if a later part of a long text changes it.
+    Row {
+        /// The run.
+        run: RunId,
+        /// Index into the run's features.
+        index: usize,
+        /// The answer.
+        value: FeatureValue,
+    },
+    /// All features of a run are answered.
+    Finished {
+        /// The run.
+        run: RunId,
+        /// What it took.
+        stats: RunStats,
+    },
+    /// A run ended because the page asked.
+    Stopped {
+        /// The run.
+        run: RunId,
+    },
+    /// A run, or with no run the loading, failed.
+    Failed {
+        /// The run, if one failed.
+        run: Option<RunId>,
+        /// Why.
+        failure: Failure,
+    },
+    /// Answer to [`ToWorker::CheckIsolation`].
+    Isolation {
+        /// Whether the browser refused the foreign address because of the page's policy.
+        blocked: bool,
+    },
+}
+
+/// A model package, from its manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// Name of the model.
+    pub name: String,
+    /// The published model it is made from.
+    pub base: String,
+    /// SPDX licence expression.
+    pub licence: String,
+    /// Bytes of all its files.
+    pub size_bytes: u64,
+    /// Version of the extraction task that it was trained on; none for a base model.
+    pub trained_task_version: Option<u32>,
+    /// Bytes already on this device, checked or partly downloaded.
+    pub kept_bytes: u64,
+}
+
+impl Package {
+    /// Whether every byte is on this device.
+    pub fn is_kept(&self) -> bool {
+        self.kept_bytes >= self.size_bytes
+    }
+}
+
+/// The GPU that the worker found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gpu {
+    /// The adapter's name, as far as the browser tells it.
+    pub name: String,
+    /// Whether it is the CPU that plays a GPU, which is slow.
+    pub is_software: bool,
+    /// Half precision in shaders.
+    pub shader_f16: bool,
+    /// Subgroup operations in shaders.
+    pub subgroups: bool,
+}
+
+/// Steps of loading, in their order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum LoadStep {
+    /// Another tab writes the same file; this one waits for it.
+    WaitingForOtherTab,
+    /// Bytes come over the network.
+    Downloading {
+        /// Bytes here.
+        done_bytes: u64,
+        /// Bytes in all.
+        total_bytes: u64,
+        /// Bytes a second over the last seconds.
+        bytes_per_second: f64,
+    },
+    /// The kept file is compared with the manifest's hash.
+    Checking {
+        /// Bytes compared.
+        done_bytes: u64,
+        /// Bytes in all.
+        total_bytes: u64,
+    },
+    /// Weights go to the GPU.
+    Uploading {
+        /// Bytes there.
+        done_bytes: u64,
+        /// Bytes in all.
+        total_bytes: u64,
+    },
+}
+
+/// A model on the GPU.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Loaded {
+    /// Where its file is.
+    pub storage: Storage,
+    /// Bytes that came over the network this time.
+    pub downloaded_bytes: u64,
+    /// Bytes of weights on the GPU.
+    pub weights_bytes: u64,
+    /// Bytes of the key-value cache.
+    pub kv_cache_bytes: u64,
+    /// Bytes of scratch space.
+    pub scratch_bytes: u64,
+    /// Tokens that text and answers may take together.
+    pub context_tokens: usize,
+    /// Seconds from the request to load until now.
+    pub seconds: f64,
+}
+
+/// Where a model's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "where", rename_all = "snake_case")]
+pub enum Storage {
+    /// In the browser's private file system: the next visit downloads nothing.
+    Kept,
+    /// In memory only.
+    Memory {
+        /// Why it could not be kept.
+        reason: String,
+    },
+}
+
+/// Steps of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum RunStep {
+    /// The worker has begun.
+    Started,
+    /// The text is longer than the model's context and is read in overlapping parts.
+    Window {
+        /// The part, from 0.
+        index: usize,
+        /// Parts in all.
+        count: usize,
+    },
+    /// The model reads the text.
+    Reading {
+        /// Tokens read.
+        done: usize,
+        /// Tokens in all.
+        total: usize,
+    },
+}
+
+/// What a run took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RunStats {
+    /// Tokens of text.
+    pub prefix_tokens: usize,
+    /// Of these, tokens that an earlier run had read already.
+    pub cached_prefix_tokens: usize,
+    /// Parts in which the text was read.
+    pub windows: usize,
+    /// Tokens of the answers.
+    pub generated_tokens: usize,
+    /// Seconds from start to end.
+    pub seconds: f64,
+}
+
+/// Why something failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Kind, which decides what the page advises.
+    pub kind: FailureKind,
+    /// The whole message.
+    pub message: String,
+}
+
+/// Kinds of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// No usable WebGPU adapter.
+    NoGpu,
+    /// The GPU went away; the worker has to be started anew.
+    DeviceLost,
+    /// The model or the run needs more memory than there is.
+    OutOfMemory,
+    /// A file could not be fetched.
+    Network,
+    /// A downloaded file is not the one that the manifest promises.
+    HashMismatch,
+    /// The model's files are damaged, or of a kind that is not supported.
+    Model,
+    /// The text or the features.
+    Input,
+    /// Anything else; the worker may be in no state to go on.
+    Internal,
+}
+
+impl Failure {
+    /// A failure of this kind with this message.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// What the reader can do about it.
+    pub fn advice(&self) -> &'static str {
+        match self.kind {
+            FailureKind::NoGpu => "Switch on WebGPU or use another browser.",
+            FailureKind::DeviceLost => {
+                "The browser took the GPU away, often after sleep, a driver update or too much load. Restart the engine; \
+                 the model is read from this device."
+            }
+            FailureKind::OutOfMemory => {
+                "Close other tabs or programs that use the GPU, ask for fewer features at once, or choose a smaller model."
+            }
+            FailureKind::Network => "Check the connection and try again: the download goes on where it stopped.",
+            FailureKind::HashMismatch => {
+                "The damaged file was deleted. Try again; if it happens twice, the file on the server is wrong."
+            }
+            FailureKind::Model => "Try again; if it happens twice, the model package is damaged or not supported.",
+            FailureKind::Input => "Change the text or the features and try again.",
+            FailureKind::Internal => "Restart the engine; earlier results stay.",
+        }
+    }
+
+    /// Whether only a new worker helps.
+    pub fn needs_restart(&self) -> bool {
+        matches!(self.kind, FailureKind::DeviceLost | FailureKind::Internal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hangtag_task::Span;
+
+    #[test]
+    fn messages_survive_the_way() {
+        let row = FromWorker::Row {
+            run: 3,
+            index: 1,
+            value: FeatureValue {
+                name: "Brand".into(),
+                value: Some("Łódź 👟".into()),
+                confidence: 0.5,
+                span: Some(Span { start: 2, end: 8 }),
+            },
+        };
+        let text = serde_json::to_string(&row).unwrap();
+        assert_eq!(serde_json::from_str::<FromWorker>(&text).unwrap(), row);
+
+        let ask = ToWorker::Extract {
+            run: 1,
+            text: "a\n\"b\"".into(),
+            features: hangtag_task::parse_feature_list("Brand, ###").unwrap(),
+        };
+        let text = serde_json::to_string(&ask).unwrap();
+        assert_eq!(serde_json::from_str::<ToWorker>(&text).unwrap(), ask);
+    }
+
+    #[test]
+    fn a_message_of_another_version_is_refused() {
+        assert!(serde_json::from_str::<FromWorker>(r#"{"type":"hello"}"#).is_err());
+        assert!(serde_json::from_str::<ToWorker>(r#"{"type":"dance"}"#).is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! Numbers as people read them.
+
+/// Decimal units, as browsers and shops count them: "98.4 MB".
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if count < 1000 {
+        return format!("{count} bytes");
+    }
+    let (mut value, mut unit) = (count as f64 / 1e3, 0);
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1e3;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// "0.84 s", "12.3 s", "3 min 20 s".
+pub fn seconds(value: f64) -> String {
+    if value < 9.995 {
+        format!("{value:.2} s")
+    } else if value < 99.95 {
+        format!("{value:.1} s")
+    } else {
+        let whole = value.round() as u64;
+        format!("{} min {} s", whole / 60, whole % 60)
+    }
+}
+
+/// "12,345": thousands apart.
+pub fn count(value: usize) -> String {
+    let digits = value.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// "1 feature", "12 features".
+pub fn plural(value: usize, one: &str, many: &str) -> String {
+    format!("{} {}", count(value), if value == 1 { one } else { many })
+}
+
+/// Whole percent, 0 to 100; never 100 before the end.
+pub fn percent(done: f64, total: f64) -> u32 {
+    if total <= 0.0 {
+        return 0;
+    }
+    (100.0 * done / total).floor().clamp(0.0, 100.0) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_change_where_they_should() {
+        assert_eq!(bytes(999), "999 bytes");
+        assert_eq!(bytes(98_362_432), "98.4 MB");
+        assert_eq!(bytes(999_990), "1.0 MB");
+        assert_eq!(seconds(0.5), "0.50 s");
+        assert_eq!(seconds(12.34), "12.3 s");
+        assert_eq!(seconds(200.4), "3 min 20 s");
+        assert_eq!(count(0), "0");
+        assert_eq!(count(200_000), "200,000");
+        assert_eq!(plural(1, "feature", "features"), "1 feature");
+        assert_eq!(percent(0.0, 0.0), 0);
+        assert_eq!(percent(199.0, 200.0), 99);
+    }
+}

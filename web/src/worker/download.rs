@@ -1,0 +1,115 @@
+//! Downloads that go on where they stopped.
+
+use gloo::timers::future::TimeoutFuture;
+use hangtag_web::protocol::{Failure, FailureKind};
+use js_sys::{Reflect, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response};
+
+use super::failure::{Halt, describe, network};
+use super::line::scope;
+
+/// Waits before a broken connection is tried again.
+const RETRY_DELAYS_MS: [u32; 3] = [1_000, 3_000, 8_000];
+
+/// Where downloaded bytes go.
+pub trait Sink {
+    /// Bytes there so far; the next chunk goes there.
+    fn position(&self) -> u64;
+    /// Takes the next chunk.
+    fn write(&mut self, chunk: &[u8]) -> Result<(), Halt>;
+    /// Forgets everything: the server sends the file from its start.
+    fn restart(&mut self) -> Result<(), Halt>;
+}
+
+/// Fetches `url` into `sink` from its position on, until it holds `size` bytes.
+pub async fn download(url: &str, size: u64, sink: &mut impl Sink) -> Result<(), Halt> {
+    let mut delays = RETRY_DELAYS_MS.iter();
+    loop {
+        let before = sink.position();
+        let Err(halt) = attempt(url, size, sink).await else { return Ok(()) };
+        let is_network = matches!(&halt, Halt::Failed(failure) if failure.kind == FailureKind::Network);
+        if sink.position() > before {
+            delays = RETRY_DELAYS_MS.iter();
+        }
+        match delays.next() {
+            Some(delay) if is_network => TimeoutFuture::new(*delay).await,
+            _ => return Err(halt),
+        }
+    }
+}
+
+async fn attempt(url: &str, size: u64, sink: &mut impl Sink) -> Result<(), Halt> {
+    let start = sink.position();
+    let response = fetch(url, start).await?;
+    match response.status() {
+        206 if start > 0 => {}
+        200 if start > 0 => sink.restart()?,
+        200 => {}
+        status => return Err(refused(url, status, &response.status_text()).into()),
+    }
+    let body = response.body().ok_or_else(|| network(url, "the answer is empty"))?;
+    let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
+    let outcome = copy(url, size, &reader, sink).await;
+    if outcome.is_err() {
+        // Tells the browser to drop the connection; its answer is of no interest.
+        let _ = reader.cancel();
+    }
+    outcome
+}
+
+async fn copy(url: &str, size: u64, reader: &ReadableStreamDefaultReader, sink: &mut impl Sink) -> Result<(), Halt> {
+    while let Some(chunk) = next_chunk(reader).await.map_err(|error| network(url, &describe(&error)))? {
+        if sink.position() + chunk.len() as u64 > size {
+            let message = format!("{url} is longer than the {size} bytes that the manifest promises");
+            return Err(Failure::new(FailureKind::HashMismatch, message).into());
+        }
+        sink.write(&chunk)?;
+    }
+    match sink.position() {
+        position if position == size => Ok(()),
+        position => Err(network(url, &format!("the connection ended after {position} of {size} bytes")).into()),
+    }
+}
+
+async fn next_chunk(reader: &ReadableStreamDefaultReader) -> Result<Option<Vec<u8>>, JsValue> {
+    let step = JsFuture::from(reader.read()).await?;
+    if Reflect::get(&step, &"done".into())?.is_truthy() {
+        return Ok(None);
+    }
+    let chunk: Uint8Array = Reflect::get(&step, &"value".into())?.unchecked_into();
+    Ok(Some(chunk.to_vec()))
+}
+
+async fn fetch(url: &str, start: u64) -> Result<Response, Failure> {
+    let init = RequestInit::new();
+    // The file is kept in OPFS; a second copy in the HTTP cache would be waste.
+    init.set_cache(RequestCache::NoStore);
+    let failed = |error: JsValue| network(url, &describe(&error));
+    let request = Request::new_with_str_and_init(url, &init).map_err(failed)?;
+    if start > 0 {
+        request.headers().set("Range", &format!("bytes={start}-")).map_err(failed)?;
+    }
+    let response = JsFuture::from(scope().fetch_with_request(&request)).await.map_err(failed)?;
+    Ok(response.unchecked_into())
+}
+
+/// Fetches a small text file; a kept copy is used only if the server says that it is still right.
+pub async fn fetch_text(url: &str) -> Result<String, Failure> {
+    let init = RequestInit::new();
+    init.set_cache(RequestCache::NoCache);
+    let failed = |error: JsValue| network(url, &describe(&error));
+    let request = Request::new_with_str_and_init(url, &init).map_err(failed)?;
+    let response = JsFuture::from(scope().fetch_with_request(&request)).await.map_err(failed)?;
+    let response: Response = response.unchecked_into();
+    if !response.ok() {
+        return Err(refused(url, response.status(), &response.status_text()));
+    }
+    let text = JsFuture::from(response.text().map_err(failed)?).await.map_err(failed)?;
+    Ok(text.as_string().unwrap_or_default())
+}
+
+fn refused(url: &str, status: u16, words: &str) -> Failure {
+    network(url, format!("the server answered {status} {words}").trim_end())
+}

@@ -1,0 +1,101 @@
+//! The folder of model files in the browser's private file system (OPFS).
+
+use js_sys::Promise;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions, FileSystemGetFileOptions,
+    FileSystemReadWriteOptions, FileSystemSyncAccessHandle,
+};
+
+use super::failure::exception_name;
+use super::line::scope;
+
+const FOLDER: &str = "hangtag-models";
+
+/// Model files by name.
+#[derive(Clone)]
+pub struct Folder(FileSystemDirectoryHandle);
+
+async fn wait<T: JsCast>(promise: Promise) -> Result<T, JsValue> {
+    JsFuture::from(promise).await.map(JsCast::unchecked_into)
+}
+
+impl Folder {
+    /// Opens the folder, making it if need be. Fails where the browser keeps nothing, as in some private windows.
+    pub async fn open() -> Result<Self, JsValue> {
+        let storage = scope().navigator().storage();
+        let root: FileSystemDirectoryHandle = wait(storage.get_directory()).await?;
+        let create = FileSystemGetDirectoryOptions::new();
+        create.set_create(true);
+        Ok(Self(wait(root.get_directory_handle_with_options(FOLDER, &create)).await?))
+    }
+
+    /// The file as it is now, or nothing.
+    pub async fn file(&self, name: &str) -> Option<File> {
+        let handle: FileSystemFileHandle = wait(self.0.get_file_handle(name)).await.ok()?;
+        wait(handle.get_file()).await.ok()
+    }
+
+    /// Deletes a file; a missing one is no error.
+    pub async fn remove(&self, name: &str) -> Result<(), JsValue> {
+        match JsFuture::from(self.0.remove_entry(name)).await {
+            Err(error) if exception_name(&error) != "NotFoundError" => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens a file for writing, making it if need be. Nothing if another tab writes it.
+    pub async fn write(&self, name: &str) -> Result<Option<Writer>, JsValue> {
+        let create = FileSystemGetFileOptions::new();
+        create.set_create(true);
+        let handle: FileSystemFileHandle = wait(self.0.get_file_handle_with_options(name, &create)).await?;
+        match wait(handle.create_sync_access_handle()).await {
+            Ok(access) => Ok(Some(Writer(access))),
+            Err(error) if exception_name(&error) == "NoModificationAllowedError" => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A file open for writing, locked against other tabs until it is dropped.
+pub struct Writer(FileSystemSyncAccessHandle);
+
+impl Writer {
+    /// Size in bytes.
+    pub fn size(&self) -> Result<u64, JsValue> {
+        Ok(self.0.get_size()? as u64)
+    }
+
+    /// Cuts the file to `size` bytes.
+    pub fn truncate(&self, size: u64) -> Result<(), JsValue> {
+        self.0.truncate_with_f64(size as f64)
+    }
+
+    /// Reads into `buffer` from `offset`; the number of bytes read.
+    pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, JsValue> {
+        Ok(self.0.read_with_u8_array_and_options(buffer, &at(offset))? as usize)
+    }
+
+    /// Writes all of `bytes` at `offset`.
+    pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), JsValue> {
+        let written = self.0.write_with_u8_array_and_options(bytes, &at(offset))? as usize;
+        match written == bytes.len() {
+            true => Ok(()),
+            false => Err(JsValue::from_str("the browser's storage is full")),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let _ = self.0.flush();
+        self.0.close();
+    }
+}
+
+fn at(offset: u64) -> FileSystemReadWriteOptions {
+    let options = FileSystemReadWriteOptions::new();
+    options.set_at(offset as f64);
+    options
+}

@@ -1,0 +1,49 @@
+//! A browser file, kept or in memory, as the weights' byte source.
+
+use hangtag_weights::{ByteSource, SourceError, check_range};
+use js_sys::Uint8Array;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::Blob;
+
+/// Reads a `Blob`, of which a kept file is one kind. Takes no lock, so that any number of tabs can read the same file.
+pub struct BlobSource {
+    name: String,
+    blob: Blob,
+}
+
+impl BlobSource {
+    /// Wraps `blob`; `name` is for error messages.
+    pub fn new(name: impl Into<String>, blob: Blob) -> Self {
+        Self { name: name.into(), blob }
+    }
+
+    async fn read_now(&self, offset: u64, length: usize) -> Result<Vec<u8>, JsValue> {
+        let (start, end) = (offset as f64, offset as f64 + length as f64);
+        let slice = self.blob.slice_with_f64_and_f64(start, end)?;
+        let buffer = JsFuture::from(slice.array_buffer()).await?;
+        Ok(Uint8Array::new(&buffer).to_vec())
+    }
+}
+
+impl ByteSource for BlobSource {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn len(&self) -> u64 {
+        self.blob.size() as u64
+    }
+
+    async fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, SourceError> {
+        check_range(self, offset, length)?;
+        let other = |message| SourceError::Other { name: self.name.clone(), message };
+        let bytes = self.read_now(offset, length).await.map_err(|error| {
+            other(format!("the browser could not read the kept file: {}", super::failure::describe(&error)))
+        })?;
+        match bytes.len() == length {
+            true => Ok(bytes),
+            false => Err(other(format!("{} bytes came where {length} were asked for", bytes.len()))),
+        }
+    }
+}
