@@ -13,7 +13,7 @@ use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities;
 use thirtyfour::prelude::*;
 
 /// How long anything on the page may take: software GPUs are slow, and a test fails by its own message, not by this.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What kind of browser is wanted.
 #[derive(Debug, Clone, Copy, Default)]

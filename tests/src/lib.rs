@@ -1,8 +1,11 @@
 //! What the cross-checks and the end-to-end tests share. The tests themselves are in `tests/`.
 
+pub mod browser;
 pub mod compare;
 pub mod engines;
 pub mod goldens;
+pub mod recorder;
 pub mod reference;
 pub mod require;
+pub mod site;
 pub mod variants;

@@ -21,7 +21,8 @@ const TEXT: &str = "Trail running shoe for men, upper of recycled polyester mesh
                     at 30 degrees, delivered in a cardboard box with a spare pair of insoles. ";
 
 /// Names to ask for; more are numbered.
-const FEATURES: &str = "Brand, Color, Size, Material, Gender, Weight, Country, Sole, Drop, Washing, Packaging, Sport";
+const FEATURES: &str =
+    "Brand, Color, Size, Material, Gender, Weight, Country, Sole, Drop, Washing, Packaging, Sport";
 
 /// Rows decoded together.
 const BATCH_SIZES: [usize; 4] = [1, 8, 32, 64];
@@ -90,11 +91,8 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     bench.once("warming up", |bench| bench.together().map(|_| 0.0))?;
     let report = bench.report(&args.model.model, args.repeat)?;
     bench.bar.finish_and_clear();
-    let rendered = if args.json {
-        serde_json::to_string(&report)? + "\n"
-    } else {
-        bench.render(&report)
-    };
+    let rendered =
+        if args.json { serde_json::to_string(&report)? + "\n" } else { bench.render(&report) };
     stdout().write_all(rendered.as_bytes())?;
     Ok(())
 }
@@ -161,14 +159,9 @@ impl Bench {
     }
 
     /// Median of the repeats of `run`, which gives seconds.
-    fn median(
-        &mut self,
-        what: &str,
-        mut run: impl FnMut(&mut Self) -> Result<f64>,
-    ) -> Result<f64> {
-        let mut seconds = (0..self.repeats)
-            .map(|_| self.once(what, &mut run))
-            .collect::<Result<Vec<f64>>>()?;
+    fn median(&mut self, what: &str, mut run: impl FnMut(&mut Self) -> Result<f64>) -> Result<f64> {
+        let mut seconds =
+            (0..self.repeats).map(|_| self.once(what, &mut run)).collect::<Result<Vec<f64>>>()?;
         seconds.sort_by(f64::total_cmp);
         Ok(seconds.get(seconds.len() / 2).copied().unwrap_or_default())
     }
@@ -181,11 +174,7 @@ impl Bench {
             bench.extractor.engine_mut().clear_prefix_cache();
             bench.time(&job)
         })?;
-        Ok(Prefill {
-            tokens,
-            seconds,
-            tokens_per_second: tokens as f64 / seconds,
-        })
+        Ok(Prefill { tokens, seconds, tokens_per_second: tokens as f64 / seconds })
     }
 
     /// Writes answers in batches of growing size.
@@ -237,19 +226,15 @@ impl Bench {
 
     fn together(&mut self) -> Result<Extraction> {
         self.extractor.engine_mut().clear_prefix_cache();
-        let done = self
-            .extractor
-            .extract(&self.text, &self.features, &mut |_| ControlFlow::Continue(()));
-        pollster::block_on(done).map_err(|error| model::failure(&error).into())
+        let go_on = &mut |_| ControlFlow::Continue(());
+        pollster::block_on(self.extractor.extract(&self.text, &self.features, go_on))
+            .map_err(|error| model::failure(&error).into())
     }
 
     fn one_by_one(&mut self) -> Result<Extraction> {
-        extract::one_by_one(
-            &mut self.extractor,
-            &self.text,
-            &self.features,
-            &mut |_| ControlFlow::Continue(()),
-        )
+        extract::one_by_one(&mut self.extractor, &self.text, &self.features, &mut |_| {
+            ControlFlow::Continue(())
+        })
         .map_err(|error| model::failure(&error).into())
     }
 

@@ -23,11 +23,7 @@ pub fn run(args: &ExtractArgs) -> Result<()> {
     let input = input::read(args)?;
     let extractor = model::load(&args.model)?;
     let destination = Destination::open(args.output.as_deref())?;
-    let work = Work {
-        args,
-        features: &features,
-        extractor,
-    };
+    let work = Work { args, features: &features, extractor };
     match input {
         Input::Text(text) => work.one(&text, destination),
         Input::Products { name, products } => work.list(&name, &products, destination),
@@ -40,12 +36,11 @@ fn refuse_to_overwrite_the_input(args: &ExtractArgs) -> Result<()> {
         matches!(paths, (Ok(output), Ok(input)) if output == input)
     };
     match &args.output {
-        Some(output) if same(output) => Err(bad_input(format!(
-            "--output {} is the input itself",
-            output.display()
-        ))
-        .hint("name another file: what is in the input would be lost if anything failed")
-        .into()),
+        Some(output) if same(output) => {
+            Err(bad_input(format!("--output {} is the input itself", output.display()))
+                .hint("name another file: what is in the input would be lost if anything failed")
+                .into())
+        }
         _ => Ok(()),
     }
 }
@@ -148,7 +143,9 @@ impl Work<'_> {
             return;
         }
         let windows = match extraction.stats.windows {
-            windows if windows > 1 && !self.args.one_by_one => format!(", text read in {windows} parts"),
+            windows if windows > 1 && !self.args.one_by_one => {
+                format!(", text read in {windows} parts")
+            }
             _ => String::new(),
         };
         eprintln!(
@@ -179,9 +176,7 @@ pub fn one_by_one(
             let index = all.features.len();
             all.features.push(value.clone());
             if observe(Progress::Feature { index, value }).is_break() {
-                return Err(ExtractError::Cancelled {
-                    finished: Box::new(all),
-                });
+                return Err(ExtractError::Cancelled { finished: Box::new(all) });
             }
         }
     }

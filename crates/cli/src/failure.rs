@@ -19,29 +19,18 @@ pub struct Failure {
 
 /// What the user gave is wrong: exit code 2.
 pub fn bad_input(message: impl Display) -> Failure {
-    Failure {
-        message: message.to_string(),
-        hint: None,
-        code: BAD_INPUT,
-    }
+    Failure { message: message.to_string(), hint: None, code: BAD_INPUT }
 }
 
 /// The work could not be done: exit code 1.
 pub fn failed(message: impl Display) -> Failure {
-    Failure {
-        message: message.to_string(),
-        hint: None,
-        code: FAILED,
-    }
+    Failure { message: message.to_string(), hint: None, code: FAILED }
 }
 
 impl Failure {
     /// Says what to do about it.
     pub fn hint(self, hint: impl Display) -> Self {
-        Self {
-            hint: Some(hint.to_string()),
-            ..self
-        }
+        Self { hint: Some(hint.to_string()), ..self }
     }
 
     /// Whether the input is to blame.

@@ -13,16 +13,11 @@ use crate::failure::bad_input;
 pub fn from_args(args: &ExtractArgs) -> Result<Vec<Feature>> {
     match (&args.template, &args.features) {
         (Some(template), _) => from_template(template),
-        (None, names) => from_names(names.as_deref().unwrap_or_default()),
+        (None, names) => {
+            let names = names.as_deref().unwrap_or_default();
+            Ok(parse_feature_list(names).map_err(bad_input)?)
+        }
     }
-}
-
-fn from_names(names: &str) -> Result<Vec<Feature>> {
-    let features = parse_feature_list(names).map_err(|error| {
-        bad_input(format!("--features: {error}"))
-            .hint("give names with commas between them, such as --features \"Brand, Color\"")
-    })?;
-    Ok(features)
 }
 
 fn from_template(template: &str) -> Result<Vec<Feature>> {
@@ -30,9 +25,7 @@ fn from_template(template: &str) -> Result<Vec<Feature>> {
     if path.is_file() {
         return from_file(path);
     }
-    let preset = presets()
-        .iter()
-        .find(|preset| preset.name.eq_ignore_ascii_case(template));
+    let preset = presets().iter().find(|preset| preset.name.eq_ignore_ascii_case(template));
     match preset {
         Some(preset) => Ok(preset.features.clone()),
         None => {
@@ -40,7 +33,7 @@ fn from_template(template: &str) -> Result<Vec<Feature>> {
             Err(bad_input(format!(
                 "--template {template}: no such file, and no ready-made list of that name"
             ))
-            .hint(format!("ready-made lists: {}", names.join(", ")))
+            .hint(format!("ready-made lists: {}", names.join(", ").to_lowercase()))
             .into())
         }
     }

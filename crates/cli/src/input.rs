@@ -23,16 +23,15 @@ pub fn read(args: &ExtractArgs) -> Result<Input> {
     let path = Path::new(&args.input);
     let (name, bytes) = if args.input == "-" {
         let mut bytes = Vec::new();
-        stdin()
-            .read_to_end(&mut bytes)
-            .context("reading standard input")?;
+        stdin().read_to_end(&mut bytes).context("reading standard input")?;
         ("standard input".to_owned(), bytes)
     } else if path.is_dir() {
         return Err(bad_input(format!("{}: this is a folder", args.input))
             .hint("name a file, or give the product text itself in quotes")
             .into());
     } else if path.exists() {
-        let bytes = fs::read(path).map_err(|error| bad_input(format!("{}: {error}", args.input)))?;
+        let bytes =
+            fs::read(path).map_err(|error| bad_input(format!("{}: {error}", args.input)))?;
         (args.input.clone(), bytes)
     } else if looks_like_a_file(&args.input) {
         return Err(bad_input(format!("{}: no such file", args.input))
@@ -44,12 +43,12 @@ pub fn read(args: &ExtractArgs) -> Result<Input> {
     let format = args.input_format.unwrap_or_else(|| format_of(path));
     match format {
         InputFormat::Text => Ok(Input::Text(text(&name, bytes)?)),
-        InputFormat::Csv => products(name, |name| {
-            Products::from_csv(name, &bytes, &args.text_column)
-        }),
-        InputFormat::Jsonl => products(name, |name| {
-            Products::from_jsonl(name, &bytes, &args.text_column)
-        }),
+        InputFormat::Csv => {
+            products(name, |name| Products::from_csv(name, &bytes, &args.text_column))
+        }
+        InputFormat::Jsonl => {
+            products(name, |name| Products::from_jsonl(name, &bytes, &args.text_column))
+        }
     }
 }
 
@@ -82,11 +81,8 @@ fn extension(path: &Path) -> String {
 
 fn text(name: &str, bytes: Vec<u8>) -> Result<String> {
     let text = String::from_utf8(bytes).map_err(|error| {
-        bad_input(format!(
-            "{name}: not UTF-8 text (at byte {})",
-            error.utf8_error().valid_up_to()
-        ))
-        .hint("save it as UTF-8")
+        bad_input(format!("{name}: not UTF-8 text (at byte {})", error.utf8_error().valid_up_to()))
+            .hint("save it as UTF-8")
     })?;
     let text = text.trim_start_matches('\u{FEFF}').to_owned();
     if text.trim().is_empty() {

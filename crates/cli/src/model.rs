@@ -1,12 +1,13 @@
 //! `--model`: from a file, a package folder or a name to a loaded model.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use hangtag_engine::{EngineError, EngineOptions, Gpu, GpuOptions};
 use hangtag_extract::{ExtractError, Extractor};
-use hangtag_weights::{FileSource, Gguf, Manifest, ModelConfig, Tokenizer, registry};
+use hangtag_task::TASK_VERSION;
+use hangtag_weights::{ByteSource, FileSource, Gguf, Manifest, ModelConfig, Tokenizer};
 
 use crate::args::ModelArgs;
 use crate::failure::{Failure, bad_input, failed};
@@ -104,25 +105,26 @@ fn open_files(path: &Path) -> Result<Vec<FileSource>> {
 
 /// Opens a package folder: its manifest says which files are the model.
 fn open_package(folder: &Path) -> Result<Vec<FileSource>> {
-    let path = folder.join("manifest.json");
-    let wrong = |error: &dyn std::fmt::Display| {
-        bad_input(format!("{}: {error}", path.display())).hint(WHAT_A_MODEL_IS)
-    };
-    let json = fs::read_to_string(&path).map_err(|error| wrong(&error))?;
-    let manifest = Manifest::from_json(&json).map_err(|error| wrong(&error))?;
-    let mut files = Vec::new();
-    for file in manifest.files.iter().filter(|file| file.name.ends_with(".gguf")) {
-        files.push(open_packaged(&folder.join(&file.name), file.size)?);
+    let shown = folder.display();
+    let json = fs::read_to_string(folder.join("manifest.json")).map_err(|error| {
+        bad_input(format!("{shown}: no model package, manifest.json: {error}"))
+            .hint(WHAT_A_MODEL_IS)
+    })?;
+    let manifest = Manifest::from_json(&json)
+        .map_err(|error| bad_input(format!("{shown}: {error}")).hint("get the package again"))?;
+    if manifest.task_version != TASK_VERSION {
+        return Err(bad_input(format!(
+            "{shown}: the model was made for version {} of the questions, and this hangtag asks version {TASK_VERSION}",
+            manifest.task_version
+        ))
+        .hint("get a hangtag and a model of the same age")
+        .into());
     }
-    if files.is_empty() {
-        return Err(wrong(&"it lists no .gguf file").into());
-    }
-    Ok(files)
+    manifest.files.iter().map(|file| open_packaged(&folder.join(&file.name), file.size)).collect()
 }
 
 /// Opens one file of a package. Its size shows a broken download; hashing gigabytes at each start would take too long.
-fn open_packaged(path: &PathBuf, size: u64) -> Result<FileSource> {
-    use hangtag_weights::ByteSource;
+fn open_packaged(path: &Path, size: u64) -> Result<FileSource> {
     let file = FileSource::open(path).map_err(bad_input)?;
     if file.len() != size {
         return Err(bad_input(format!(

@@ -25,17 +25,11 @@ impl Destination {
     /// A file, or standard output with colours if it is a terminal.
     pub fn open(output: Option<&Path>) -> Result<Self> {
         let Some(path) = output else {
-            return Ok(Self {
-                writer: Box::new(stdout()),
-                colours: console::colors_enabled(),
-            });
+            return Ok(Self { writer: Box::new(stdout()), colours: console::colors_enabled() });
         };
         let file = File::create(path)
             .map_err(|error| bad_input(format!("--output {}: {error}", path.display())))?;
-        Ok(Self {
-            writer: Box::new(file),
-            colours: false,
-        })
+        Ok(Self { writer: Box::new(file), colours: false })
     }
 
     /// Writes `text` now, so that nothing finished is lost to a later failure.
@@ -74,10 +68,7 @@ pub fn write_one(
     let rendered = match format {
         Format::Table => table::render(features, destination.colours),
         Format::Json => {
-            let stats = TimedStats {
-                stats: extraction.stats,
-                seconds,
-            };
+            let stats = TimedStats { stats: extraction.stats, seconds };
             serde_json::to_string(&ResultObject { features, stats })? + "\n"
         }
         Format::Jsonl => json!({ "text": text, "features": by_name(features) }).to_string() + "\n",
@@ -130,14 +121,7 @@ impl<'a> ProductWriter<'a> {
             Format::Json => destination.write("{\"products\":[")?,
             Format::Table | Format::Jsonl => {}
         }
-        Ok(Self {
-            destination,
-            format,
-            features,
-            products,
-            confidence,
-            written: 0,
-        })
+        Ok(Self { destination, format, features, products, confidence, written: 0 })
     }
 
     /// Writes one product's result, or why it has none.
@@ -189,11 +173,9 @@ impl<'a> ProductWriter<'a> {
         let mut object = row.fields.clone();
         let values = match result {
             Ok(features) => by_name(features),
-            Err(_) => self
-                .features
-                .iter()
-                .map(|feature| (feature.name.clone(), Value::Null))
-                .collect(),
+            Err(_) => {
+                self.features.iter().map(|feature| (feature.name.clone(), Value::Null)).collect()
+            }
         };
         object.insert("features".to_owned(), values.into());
         if self.confidence {
@@ -206,12 +188,8 @@ impl<'a> ProductWriter<'a> {
     }
 
     fn csv(&self, row: &Row, result: Result<&[FeatureValue], &str>) -> Result<String> {
-        let mut cells: Vec<String> = self
-            .products
-            .columns
-            .iter()
-            .map(|column| cell(row.fields.get(column)))
-            .collect();
+        let mut cells: Vec<String> =
+            self.products.columns.iter().map(|column| cell(row.fields.get(column))).collect();
         for index in 0..self.features.len() {
             let feature = result.ok().and_then(|features| features.get(index));
             cells.push(feature.and_then(|f| f.value.clone()).unwrap_or_default());
@@ -261,9 +239,7 @@ fn cell(value: Option<&Value>) -> String {
 }
 
 fn csv_line(delimiter: u8, cells: &[String]) -> Result<String> {
-    let mut writer = csv::WriterBuilder::new()
-        .delimiter(delimiter)
-        .from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
     writer.write_record(cells)?;
     Ok(String::from_utf8(writer.into_inner()?)?)
 }

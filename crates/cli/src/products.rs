@@ -33,10 +33,8 @@ impl Products {
     pub fn from_csv(name: &str, bytes: &[u8], text_column: &str) -> Result<Self> {
         let bytes = without_byte_order_mark(bytes);
         let delimiter = delimiter(bytes);
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .flexible(true)
-            .from_reader(bytes);
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(bytes);
         let columns: Vec<String> = reader
             .headers()
             .map_err(|_| {
@@ -58,12 +56,7 @@ impl Products {
         while read_record(&mut reader, &mut record, name)? {
             rows.push(csv_row(&columns, text_column, &record));
         }
-        let products = Self {
-            format: Format::Csv,
-            columns,
-            delimiter,
-            rows,
-        };
+        let products = Self { format: Format::Csv, columns, delimiter, rows };
         products.checked(name)
     }
 
@@ -82,12 +75,7 @@ impl Products {
                 columns.push(key.clone());
             }
         }
-        let products = Self {
-            format: Format::Jsonl,
-            columns,
-            delimiter: b',',
-            rows,
-        };
+        let products = Self { format: Format::Jsonl, columns, delimiter: b',', rows };
         products.checked(name)
     }
 
@@ -108,10 +96,7 @@ fn delimiter(bytes: &[u8]) -> u8 {
     let header = bytes.split(|&byte| byte == b'\n').next().unwrap_or(bytes);
     let count = |delimiter: u8| header.iter().filter(|&&byte| byte == delimiter).count();
     // The last of equals wins, so a comma does.
-    *[b'\t', b';', b',']
-        .iter()
-        .max_by_key(|&&delimiter| count(delimiter))
-        .unwrap_or(&b',')
+    *[b'\t', b';', b','].iter().max_by_key(|&&delimiter| count(delimiter)).unwrap_or(&b',')
 }
 
 /// Place of the column of this name, whatever its case if none is spelt just so.
@@ -131,9 +116,7 @@ fn read_record(
     record: &mut csv::ByteRecord,
     name: &str,
 ) -> Result<bool> {
-    Ok(reader
-        .read_byte_record(record)
-        .map_err(|error| bad_input(format!("{name}: {error}")))?)
+    Ok(reader.read_byte_record(record).map_err(|error| bad_input(format!("{name}: {error}")))?)
 }
 
 fn csv_row(columns: &[String], text_column: usize, record: &csv::ByteRecord) -> Row {
@@ -155,11 +138,7 @@ fn csv_text(
     record: &csv::ByteRecord,
 ) -> Result<String, String> {
     if record.len() != columns.len() {
-        return Err(format!(
-            "{} fields where the header has {}",
-            record.len(),
-            columns.len()
-        ));
+        return Err(format!("{} fields where the header has {}", record.len(), columns.len()));
     }
     let text = record.get(text_column).unwrap_or_default();
     let text = std::str::from_utf8(text).map_err(|_| "the text is not UTF-8".to_owned())?;
@@ -250,10 +229,7 @@ mod tests {
                 (4, Err("no \"text\"")),
                 (5, Err("\"text\" is not a string")),
                 (6, Err("the text is empty")),
-                (
-                    7,
-                    Err("not JSON: EOF while parsing an object at line 1 column 2")
-                ),
+                (7, Err("not JSON: EOF while parsing an object at line 1 column 2")),
             ]
         );
     }

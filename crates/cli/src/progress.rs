@@ -7,10 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar that counts bytes.
 pub fn bytes(quiet: bool, what: &str) -> ProgressBar {
-    let bar = bar(
-        quiet,
-        "{msg} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}",
-    );
+    let bar = bar(quiet, "{msg} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}");
     bar.with_message(what.to_owned())
 }
 
@@ -22,11 +19,7 @@ pub fn count(quiet: bool, total: usize) -> ProgressBar {
 }
 
 fn bar(quiet: bool, template: &str) -> ProgressBar {
-    let target = if quiet {
-        ProgressDrawTarget::hidden()
-    } else {
-        ProgressDrawTarget::stderr()
-    };
+    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let style = ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ");
@@ -44,12 +37,7 @@ pub struct TextProgress {
 impl TextProgress {
     /// Of a text that `num_features` features are asked of.
     pub fn new(quiet: bool, num_features: usize) -> Self {
-        Self {
-            bar: count(quiet, num_features),
-            num_features,
-            window: 0,
-            windows: 1,
-        }
+        Self { bar: count(quiet, num_features), num_features, window: 0, windows: 1 }
     }
 
     /// Takes a report; never stops the work.
@@ -66,8 +54,7 @@ impl TextProgress {
                     1 => String::new(),
                     count => format!(" part {} of {count}", self.window + 1),
                 };
-                self.bar
-                    .set_message(format!("reading the text{part}: {done} of {total} tokens"));
+                self.bar.set_message(format!("reading the text{part}: {done} of {total} tokens"));
             }
             Progress::Decode { .. } => {}
             Progress::Feature { value, .. } => {

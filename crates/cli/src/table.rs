@@ -34,7 +34,8 @@ pub fn render(features: &[FeatureValue], colours: bool) -> String {
 
 fn line(cells: &[String; 4], widths: &[usize; 4], plain: &Style, value: &Style) -> String {
     let [feature, answer, sure, place] = cells;
-    let pad = |text: &str, width: usize, alignment| pad_str(text, width, alignment, None).into_owned();
+    let pad =
+        |text: &str, width: usize, alignment| pad_str(text, width, alignment, None).into_owned();
     format!(
         "{}  {}  {}  {}\n",
         plain.apply_to(pad(feature, widths[0], Alignment::Left)),

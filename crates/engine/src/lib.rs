@@ -19,3 +19,6 @@ pub use error::EngineError;
 pub use gpu::{Gpu, GpuInfo, GpuOptions, Tier};
 pub use load::LoadProgress;
 pub use plan::{EngineOptions, MemoryPlan};
+
+#[cfg(test)]
+mod tests;

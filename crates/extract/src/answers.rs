@@ -11,11 +11,14 @@ pub const MAX_ANSWER_TOKENS: usize = 32;
 #[derive(Default)]
 pub(crate) struct FeatureAnswers {
     windows: Vec<(Answer, f32, Range<usize>)>,
+    /// The windows' merged value, once it was asked for.
+    merged: Option<FeatureValue>,
 }
 
 impl FeatureAnswers {
     pub(crate) fn push(&mut self, answer: Answer, confidence: f32, window: Range<usize>) {
         self.windows.push((answer, confidence, window));
+        self.merged = None;
     }
 
     /// Number of windows answered.
@@ -24,8 +27,11 @@ impl FeatureAnswers {
     }
 
     /// The best of all answers; `None` before the first.
-    pub(crate) fn merged(&self, feature: &Feature, text: &str) -> Option<FeatureValue> {
-        (!self.windows.is_empty()).then(|| merge_windows(feature, &self.windows, text))
+    pub(crate) fn merged(&mut self, feature: &Feature, text: &str) -> Option<FeatureValue> {
+        if self.merged.is_none() && !self.windows.is_empty() {
+            self.merged = Some(merge_windows(feature, &self.windows, text));
+        }
+        self.merged.clone()
     }
 }
 
@@ -51,10 +57,7 @@ pub(crate) fn read_answer(
             }
             (parse_answer(&tokenizer.decode(&ids)), confidence)
         }
-        Finish::Length => (
-            parse_answer(whole_words(&tokenizer.decode(&ids))),
-            confidence,
-        ),
+        Finish::Length => (parse_answer(whole_words(&tokenizer.decode(&ids))), confidence),
     }
 }
 

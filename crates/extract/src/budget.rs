@@ -41,28 +41,19 @@ mod tests {
     use super::*;
 
     fn limits(context_tokens: usize, max_position_embeddings: usize) -> Limits {
-        Limits {
-            context_tokens,
-            max_position_embeddings,
-        }
+        Limits { context_tokens, max_position_embeddings }
     }
 
     #[test]
     fn a_roomy_cache_gives_the_full_window() {
         let suffixes = vec![vec![0; 8]; 10];
-        assert_eq!(
-            max_prefix_tokens(limits(8192, 8192), &suffixes).ok(),
-            Some(MAX_PREFIX_TOKENS)
-        );
+        assert_eq!(max_prefix_tokens(limits(8192, 8192), &suffixes).ok(), Some(MAX_PREFIX_TOKENS));
     }
 
     #[test]
     fn rows_take_no_more_than_half_of_the_cache() {
         let suffixes = vec![vec![0; 8]; 500];
-        assert_eq!(
-            max_prefix_tokens(limits(2000, 8192), &suffixes).ok(),
-            Some(1000)
-        );
+        assert_eq!(max_prefix_tokens(limits(2000, 8192), &suffixes).ok(), Some(1000));
     }
 
     #[test]
@@ -97,10 +88,7 @@ mod tests {
         let error = max_prefix_tokens(limits(64, 8192), &[vec![0; 8]]).unwrap_err();
         assert!(matches!(
             error,
-            ExtractError::ContextTooSmall {
-                context_tokens: 64,
-                needed_tokens: 88
-            }
+            ExtractError::ContextTooSmall { context_tokens: 64, needed_tokens: 88 }
         ));
         assert!(max_prefix_tokens(limits(8192, 64), &[vec![0; 8]]).is_err());
     }

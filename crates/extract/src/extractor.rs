@@ -38,11 +38,7 @@ impl Extractor {
         let engine = Engine::load(gpu, &gguf, config, options, progress)
             .await
             .map_err(ExtractError::Load)?;
-        Ok(Self {
-            engine,
-            tokenizer: TaskTokenizer(tokenizer),
-            stop_tokens,
-        })
+        Ok(Self { engine, tokenizer: TaskTokenizer(tokenizer), stop_tokens })
     }
 
     /// Finds a value or "none" for every feature. `observe` hears what happens and may stop it with `Break`.
@@ -55,15 +51,8 @@ impl Extractor {
         features: &[Feature],
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Extraction, ExtractError> {
-        extract_with(
-            &mut self.engine,
-            &self.tokenizer,
-            &self.stop_tokens,
-            text,
-            features,
-            observe,
-        )
-        .await
+        extract_with(&mut self.engine, &self.tokenizer, &self.stop_tokens, text, features, observe)
+            .await
     }
 
     /// The engine.
@@ -106,8 +95,6 @@ impl Tokenize for TaskTokenizer {
 
 impl TaskTokenizer {
     fn encode(&self, text: &str, position: Position) -> Result<Vec<u32>, TaskError> {
-        self.0
-            .encode(text, position)
-            .map_err(|error| TaskError::Tokenizer(error.to_string()))
+        self.0.encode(text, position).map_err(|error| TaskError::Tokenizer(error.to_string()))
     }
 }

@@ -24,15 +24,9 @@ pub async fn extract_with<D: Decode>(
     observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Extraction, ExtractError> {
     validate_features(features)?;
-    let suffixes = features
-        .iter()
-        .map(|feature| suffix(feature, tokenizer))
-        .collect::<Result<Vec<_>, _>>()?;
-    let windows = windows(
-        text,
-        max_prefix_tokens(decoder.limits(), &suffixes)?,
-        tokenizer,
-    )?;
+    let suffixes =
+        features.iter().map(|feature| suffix(feature, tokenizer)).collect::<Result<Vec<_>, _>>()?;
+    let windows = windows(text, max_prefix_tokens(decoder.limits(), &suffixes)?, tokenizer)?;
     let count = windows.len();
     let mut job = Job {
         prefix: Vec::new(),
@@ -47,9 +41,7 @@ pub async fn extract_with<D: Decode>(
         }
         job.prefix = window.prefix;
         way.begin_window(window.chars, index + 1 == count);
-        let ran = decoder
-            .run(&job, &mut |event| way.take(event, observe))
-            .await;
+        let ran = decoder.run(&job, &mut |event| way.take(event, observe)).await;
         match ran {
             Ok(stats) => way.stats.add_job(&stats),
             Err(error) => return Err(way.stopped(error)),
@@ -60,10 +52,7 @@ pub async fn extract_with<D: Decode>(
 }
 
 fn row(suffix: Vec<u32>) -> RowRequest {
-    RowRequest {
-        suffix,
-        max_new_tokens: MAX_ANSWER_TOKENS,
-    }
+    RowRequest { suffix, max_new_tokens: MAX_ANSWER_TOKENS }
 }
 
 /// What is known on the way through one text.
@@ -106,11 +95,7 @@ impl<'a> Way<'a> {
         match event {
             Event::Prefill { done, total } => observe(Progress::Prefill { done, total }),
             Event::Decode { active_rows } => observe(Progress::Decode { active_rows }),
-            Event::Row {
-                index,
-                tokens,
-                finish,
-            } => {
+            Event::Row { index, tokens, finish } => {
                 let (Some(feature), Some(answers)) =
                     (self.features.get(index), self.answers.get_mut(index))
                 else {
@@ -120,9 +105,12 @@ impl<'a> Way<'a> {
                 let is_news = self.is_last || matches!(answer, Answer::Value(_));
                 answers.push(answer, confidence, self.window.clone());
                 self.stats.rows += 1;
+                if !is_news {
+                    return ControlFlow::Continue(());
+                }
                 match answers.merged(feature, self.text) {
-                    Some(value) if is_news => observe(Progress::Feature { index, value }),
-                    _ => ControlFlow::Continue(()),
+                    Some(value) => observe(Progress::Feature { index, value }),
+                    None => ControlFlow::Continue(()),
                 }
             }
         }
@@ -132,7 +120,8 @@ impl<'a> Way<'a> {
     fn end_window(&mut self) -> Result<(), ExtractError> {
         let expected = self.stats.windows;
         let missing = self.answers.iter().position(|a| a.len() != expected);
-        match missing.and_then(|index| self.features.get(index)) {
+        let features = self.features;
+        match missing.and_then(|index| features.get(index)) {
             None => Ok(()),
             Some(feature) => Err(ExtractError::NoAnswer {
                 feature: feature.name.clone(),
@@ -142,18 +131,14 @@ impl<'a> Way<'a> {
     }
 
     /// Every feature answered so far.
-    fn finished(&self) -> Extraction {
-        let values = self.features.iter().zip(&self.answers);
-        let features: Vec<FeatureValue> = values
-            .filter_map(|(feature, answers)| answers.merged(feature, self.text))
-            .collect();
-        Extraction {
-            features,
-            stats: self.stats,
-        }
+    fn finished(&mut self) -> Extraction {
+        let values = self.features.iter().zip(&mut self.answers);
+        let features: Vec<FeatureValue> =
+            values.filter_map(|(feature, answers)| answers.merged(feature, self.text)).collect();
+        Extraction { features, stats: self.stats }
     }
 
-    fn stopped(&self, error: EngineError) -> ExtractError {
+    fn stopped(&mut self, error: EngineError) -> ExtractError {
         let finished = Box::new(self.finished());
         match error {
             EngineError::Cancelled => ExtractError::Cancelled { finished },

@@ -48,10 +48,7 @@ struct Script<'a> {
 impl<'a> Script<'a> {
     fn new(answer: &'a dyn Fn(&str, &str) -> String) -> Self {
         Self {
-            limits: Limits {
-                context_tokens: 8192,
-                max_position_embeddings: 8192,
-            },
+            limits: Limits { context_tokens: 8192, max_position_embeddings: 8192 },
             answer,
             end: u32::from('\n'),
             rows_before_failure: None,
@@ -81,38 +78,24 @@ impl<'a> Script<'a> {
             let event = self.row(index, &answer, row.max_new_tokens);
             go_on(on_event(event))?;
         }
-        Ok(JobStats {
-            prefix_tokens: job.prefix.len(),
-            ..JobStats::default()
-        })
+        Ok(JobStats { prefix_tokens: job.prefix.len(), ..JobStats::default() })
     }
 
     fn row(&self, index: usize, answer: &str, max_new_tokens: usize) -> Event {
         let ids = answer.chars().map(u32::from).chain([self.end]);
         let tokens: Vec<_> = ids
             .take(max_new_tokens)
-            .map(|id| GeneratedToken {
-                id,
-                probability: PROBABILITY,
-            })
+            .map(|id| GeneratedToken { id, probability: PROBABILITY })
             .collect();
         let finish = match tokens.last() {
             Some(last) if last.id == self.end => Finish::Stop,
             _ => Finish::Length,
         };
-        Event::Row {
-            index,
-            tokens,
-            finish,
-        }
+        Event::Row { index, tokens, finish }
     }
 
     fn check_room(&self, job: &Job) {
-        let longest = job
-            .rows
-            .iter()
-            .map(|row| row.suffix.len() + row.max_new_tokens)
-            .max();
+        let longest = job.rows.iter().map(|row| row.suffix.len() + row.max_new_tokens).max();
         let tokens = job.prefix.len() + longest.unwrap_or(0);
         assert!(tokens <= self.limits.context_tokens);
         assert!(tokens <= self.limits.max_position_embeddings);
@@ -153,9 +136,7 @@ fn run(
 }
 
 fn extract(script: &mut Script, text: &str, names: &str) -> Result<Extraction, ExtractError> {
-    run(script, text, &features(names), &mut |_| {
-        ControlFlow::Continue(())
-    })
+    run(script, text, &features(names), &mut |_| ControlFlow::Continue(()))
 }
 
 fn features(names: &str) -> Vec<Feature> {
@@ -164,20 +145,14 @@ fn features(names: &str) -> Vec<Feature> {
 
 fn values(extraction: &Extraction) -> Vec<(&str, Option<&str>)> {
     let features = extraction.features.iter();
-    features
-        .map(|feature| (feature.name.as_str(), feature.value.as_deref()))
-        .collect()
+    features.map(|feature| (feature.name.as_str(), feature.value.as_deref())).collect()
 }
 
 /// Answers with the word after "{feature}=" in the window.
 fn lookup(window: &str, suffix: &str) -> String {
     let name = suffix.trim_start_matches("### ").trim_end();
     match window.split_once(&format!("{name}=")) {
-        Some((_, rest)) => rest
-            .split_whitespace()
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
+        Some((_, rest)) => rest.split_whitespace().next().unwrap_or_default().to_owned(),
         None => "none".to_owned(),
     }
 }
@@ -188,11 +163,7 @@ fn answers_become_values_with_place_and_confidence() {
     let extraction = extract(&mut script, "Brand=Nike Color=white", "Color, Brand, Size").unwrap();
     assert_eq!(
         values(&extraction),
-        [
-            ("Color", Some("white")),
-            ("Brand", Some("Nike")),
-            ("Size", None)
-        ]
+        [("Color", Some("white")), ("Brand", Some("Nike")), ("Size", None)]
     );
     let color = &extraction.features[0];
     assert_eq!(color.span, Some(Span { start: 17, end: 22 }));
@@ -223,32 +194,19 @@ fn a_long_text_is_read_in_windows_to_its_end() {
     assert!(text.chars().count() > 190_000);
     let mut script = Script::new(&lookup);
     let mut begun = Vec::new();
-    let extraction = run(
-        &mut script,
-        &text,
-        &features("Brand, Color, Size"),
-        &mut |progress| {
-            if let Progress::Window { index, count } = progress {
-                begun.push((index, count));
-            }
-            ControlFlow::Continue(())
-        },
-    )
+    let extraction = run(&mut script, &text, &features("Brand, Color, Size"), &mut |progress| {
+        if let Progress::Window { index, count } = progress {
+            begun.push((index, count));
+        }
+        ControlFlow::Continue(())
+    })
     .unwrap();
     assert_eq!(
         values(&extraction),
-        [
-            ("Brand", Some("Nike")),
-            ("Color", Some("white")),
-            ("Size", Some("42"))
-        ]
+        [("Brand", Some("Nike")), ("Color", Some("white")), ("Size", Some("42"))]
     );
     let span = extraction.features[2].span.as_ref().unwrap();
-    let found: String = text
-        .chars()
-        .skip(span.start)
-        .take(span.end - span.start)
-        .collect();
+    let found: String = text.chars().skip(span.start).take(span.end - span.start).collect();
     assert_eq!(found, "42");
     let count = script.jobs.len();
     assert!(count > 90, "{count} windows");
@@ -261,17 +219,12 @@ fn after_the_last_window_every_feature_was_reported_with_its_final_value() {
     let text = format!("Brand=Nike {}", "lorem ipsum ".repeat(400));
     let mut script = Script::new(&lookup);
     let mut reported = vec![None; 2];
-    let extraction = run(
-        &mut script,
-        &text,
-        &features("Brand, Color"),
-        &mut |progress| {
-            if let Progress::Feature { index, value } = progress {
-                reported[index] = Some(value);
-            }
-            ControlFlow::Continue(())
-        },
-    )
+    let extraction = run(&mut script, &text, &features("Brand, Color"), &mut |progress| {
+        if let Progress::Feature { index, value } = progress {
+            reported[index] = Some(value);
+        }
+        ControlFlow::Continue(())
+    })
     .unwrap();
     assert!(script.jobs.len() > 1);
     let reported: Vec<_> = reported.into_iter().flatten().collect();
@@ -284,11 +237,7 @@ fn five_hundred_features_come_back_in_order() {
     let text = "Feature 7=seven Feature 499=last";
     let mut script = Script::new(&lookup);
     let extraction = extract(&mut script, text, &names.join(", ")).unwrap();
-    let got: Vec<&str> = extraction
-        .features
-        .iter()
-        .map(|f| f.name.as_str())
-        .collect();
+    let got: Vec<&str> = extraction.features.iter().map(|f| f.name.as_str()).collect();
     assert_eq!(got, names);
     assert_eq!(extraction.features[7].value.as_deref(), Some("seven"));
     assert_eq!(extraction.features[499].value.as_deref(), Some("last"));
@@ -298,10 +247,7 @@ fn five_hundred_features_come_back_in_order() {
 fn emoji_and_right_to_left_text_are_placed_by_characters() {
     let text = "👩‍👩‍👧 שם=נעל צבע=כחול";
     let extraction = extract(&mut Script::new(&lookup), text, "צבע, שם").unwrap();
-    assert_eq!(
-        values(&extraction),
-        [("צבע", Some("כחול")), ("שם", Some("נעל"))]
-    );
+    assert_eq!(values(&extraction), [("צבע", Some("כחול")), ("שם", Some("נעל"))]);
     let place = |feature: usize| {
         let span = extraction.features[feature].span.as_ref().unwrap();
         let characters = text.chars().skip(span.start).take(span.end - span.start);
@@ -338,33 +284,18 @@ fn an_answer_without_end_is_cut_at_a_whole_word() {
     let extraction = extract(&mut script, text, "Material").unwrap();
     // 32 characters are "recycled cotton and polyester bl".
     assert_eq!(MAX_ANSWER_TOKENS, 32);
-    assert_eq!(
-        values(&extraction),
-        [("Material", Some("recycled cotton and polyester"))]
-    );
-    assert_eq!(
-        extraction.features[0].span,
-        Some(Span { start: 0, end: 29 })
-    );
+    assert_eq!(values(&extraction), [("Material", Some("recycled cotton and polyester"))]);
+    assert_eq!(extraction.features[0].span, Some(Span { start: 0, end: 29 }));
 }
 
 #[test]
 fn a_stop_keeps_what_was_answered() {
     let mut script = Script::new(&lookup);
     let mut seen = 0;
-    let error = run(
-        &mut script,
-        "A=1 B=2 C=3 D=4",
-        &features("A, B, C, D"),
-        &mut |progress| {
-            seen += usize::from(matches!(progress, Progress::Feature { .. }));
-            if seen == 2 {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        },
-    )
+    let error = run(&mut script, "A=1 B=2 C=3 D=4", &features("A, B, C, D"), &mut |progress| {
+        seen += usize::from(matches!(progress, Progress::Feature { .. }));
+        if seen == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
     .unwrap_err();
     assert!(matches!(error, ExtractError::Cancelled { .. }));
     let finished = error.finished().unwrap();
@@ -375,11 +306,9 @@ fn a_stop_keeps_what_was_answered() {
 fn a_stop_between_windows_runs_no_more() {
     let text = "lorem ipsum ".repeat(1000);
     let mut script = Script::new(&lookup);
-    let error = run(&mut script, &text, &features("A"), &mut |progress| {
-        match progress {
-            Progress::Window { index: 2, .. } => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        }
+    let error = run(&mut script, &text, &features("A"), &mut |progress| match progress {
+        Progress::Window { index: 2, .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
     })
     .unwrap_err();
     assert!(matches!(error, ExtractError::Cancelled { .. }));
@@ -408,10 +337,7 @@ fn a_row_that_the_engine_forgets_is_an_error_and_not_a_none() {
         ExtractError::NoAnswer { feature, .. } => assert_eq!(feature, "B"),
         other => panic!("{other}"),
     }
-    assert_eq!(
-        values(error.finished().unwrap()),
-        [("A", Some("1")), ("C", Some("3"))]
-    );
+    assert_eq!(values(error.finished().unwrap()), [("A", Some("1")), ("C", Some("3"))]);
 }
 
 #[test]
@@ -435,13 +361,7 @@ fn a_context_too_small_is_refused_with_the_figures() {
     let mut script = Script::new(&lookup);
     script.limits.context_tokens = 50;
     let error = extract(&mut script, "A=1", "A").unwrap_err();
-    assert!(matches!(
-        error,
-        ExtractError::ContextTooSmall {
-            context_tokens: 50,
-            ..
-        }
-    ));
+    assert!(matches!(error, ExtractError::ContextTooSmall { context_tokens: 50, .. }));
 }
 
 #[test]

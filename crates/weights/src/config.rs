@@ -113,15 +113,11 @@ impl ModelConfig {
             "llama" => Family::Llama,
             "phi2" => Family::Phi,
             other => {
-                return Err(ConfigError::UnsupportedFamily {
-                    family: other.to_owned(),
-                });
+                return Err(ConfigError::UnsupportedFamily { family: other.to_owned() });
             }
         };
-        let keys = Keys {
-            metadata,
-            family: if family == Family::Llama { "llama" } else { "phi2" },
-        };
+        let keys =
+            Keys { metadata, family: if family == Family::Llama { "llama" } else { "phi2" } };
         refuse_unsupported(gguf, &keys)?;
         let config = read(gguf, &keys, family)?;
         config.check(gguf)?;
@@ -137,7 +133,7 @@ impl ModelConfig {
         if self.head_dim > MAX_HEAD_DIM {
             return implausible(format!("head size {} is over {MAX_HEAD_DIM}", self.head_dim));
         }
-        if self.rotary_dim % 2 != 0 || self.rotary_dim > self.head_dim {
+        if !self.rotary_dim.is_multiple_of(2) || self.rotary_dim > self.head_dim {
             return implausible(format!(
                 "rotary size {} must be even and at most the head size {}",
                 self.rotary_dim, self.head_dim
@@ -220,7 +216,9 @@ fn read<S: ByteSource>(
         intermediate_size: keys.size("feed_forward_length")?,
         num_hidden_layers: keys.size("block_count")?,
         num_attention_heads,
-        num_key_value_heads: keys.opt_size("attention.head_count_kv")?.unwrap_or(num_attention_heads),
+        num_key_value_heads: keys
+            .opt_size("attention.head_count_kv")?
+            .unwrap_or(num_attention_heads),
         head_dim,
         max_position_embeddings: keys.size("context_length")?,
         norm: if llama { Norm::RmsNorm } else { Norm::LayerNorm },
@@ -260,9 +258,7 @@ fn head_dim(keys: &Keys<'_>, hidden_size: usize, heads: usize) -> Result<usize, 
 fn vocab_size<S: ByteSource>(gguf: &Gguf<S>, hidden_size: usize) -> Result<usize, ConfigError> {
     let embedding = gguf
         .tensor("token_embd.weight")
-        .map_err(|error| ConfigError::Implausible {
-            problem: error.to_string(),
-        })?;
+        .map_err(|error| ConfigError::Implausible { problem: error.to_string() })?;
     if embedding.shape.len() != 2 || embedding.columns() != hidden_size {
         return Err(ConfigError::Implausible {
             problem: format!(
@@ -285,7 +281,10 @@ fn refuse_unsupported<S: ByteSource>(gguf: &Gguf<S>, keys: &Keys<'_>) -> Result<
     if let Some(scale) = keys.opt_f32("rope.scale_linear")?
         && scale != 1.0
     {
-        return refuse(format!("linear RoPE scaling by {scale} ({})", keys.key("rope.scale_linear")));
+        return refuse(format!(
+            "linear RoPE scaling by {scale} ({})",
+            keys.key("rope.scale_linear")
+        ));
     }
     for tensor in ["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"] {
         if gguf.has_tensor(tensor) {

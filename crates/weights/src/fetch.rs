@@ -45,7 +45,9 @@ pub enum FetchProgress {
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// No model is known by that name.
-    #[error("no model is called \"{name}\"; known names: {known}. A path to a GGUF file works as well")]
+    #[error(
+        "no model is called \"{name}\"; known names: {known}. A path to a GGUF file works as well"
+    )]
     UnknownModel {
         /// The name asked for.
         name: String,
@@ -134,10 +136,7 @@ pub fn fetch(
 ) -> Result<PathBuf, FetchError> {
     let Some(model) = registry::find(name) else {
         let known: Vec<_> = registry::known_models().iter().map(|model| model.name).collect();
-        return Err(FetchError::UnknownModel {
-            name: name.to_owned(),
-            known: known.join(", "),
-        });
+        return Err(FetchError::UnknownModel { name: name.to_owned(), known: known.join(", ") });
     };
     fetch_with(model, cache_dir, &Tools::default(), progress)
 }
@@ -249,10 +248,7 @@ fn verify(
         return Err(mismatch("size", size.to_string(), model.size.to_string()));
     }
     let mut verifying = |done_bytes| {
-        progress(FetchProgress::Verifying {
-            done_bytes,
-            total_bytes: model.size,
-        });
+        progress(FetchProgress::Verifying { done_bytes, total_bytes: model.size });
     };
     let sha256 = sha256_reader(file, &mut verifying).map_err(at(path))?;
     if sha256 != model.sha256 {

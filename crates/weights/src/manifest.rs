@@ -206,8 +206,18 @@ mod tests {
     #[test]
     fn names_that_leave_the_folder_are_refused() {
         for name in [
-            "", "..", "../m.gguf", "/m.gguf", "a/m.gguf", "a\\m.gguf", "C:m.gguf", ".m.gguf",
-            "m\n.gguf", "m%2f.gguf", "m.txt", "..\\m.gguf",
+            "",
+            "..",
+            "../m.gguf",
+            "/m.gguf",
+            "a/m.gguf",
+            "a\\m.gguf",
+            "C:m.gguf",
+            ".m.gguf",
+            "m\n.gguf",
+            "m%2f.gguf",
+            "m.txt",
+            "..\\m.gguf",
         ] {
             let mut manifest = manifest();
             manifest.files[0].name = name.to_owned();

@@ -174,7 +174,7 @@ macro_rules! getters {
             ///
             /// # Errors
             /// When the key is missing or has another type.
-            pub fn $get<'a>(&'a self, key: &str) -> Result<$type, MetadataError> {
+            pub fn $get(&self, key: &str) -> Result<$type, MetadataError> {
                 self.$opt(key)?.ok_or_else(|| MetadataError::Missing { key: key.to_owned() })
             }
 
@@ -182,8 +182,8 @@ macro_rules! getters {
             ///
             /// # Errors
             /// When the key has another type.
-            pub fn $opt<'a>(&'a self, key: &str) -> Result<Option<$type>, MetadataError> {
-                let convert: fn(&'a Value) -> Option<$type> = $convert;
+            pub fn $opt(&self, key: &str) -> Result<Option<$type>, MetadataError> {
+                let convert: fn(&Value) -> Option<$type> = $convert;
                 let Some(value) = self.values.get(key) else { return Ok(None) };
                 convert(value).map(Some).ok_or_else(|| MetadataError::WrongType {
                     key: key.to_owned(),
@@ -237,7 +237,7 @@ impl Metadata {
     }
 
     getters! {
-        get_str, opt_str, &'a str, "a string", |value| match value {
+        get_str, opt_str, &str, "a string", |value| match value {
             Value::String(text) => Some(text),
             _ => None,
         };
@@ -252,19 +252,19 @@ impl Metadata {
             Value::Bool(flag) => Some(*flag),
             _ => None,
         };
-        get_array, opt_array, &'a Array, "an array", |value| match value {
+        get_array, opt_array, &Array, "an array", |value| match value {
             Value::Array(array) => Some(array),
             _ => None,
         };
-        get_str_array, opt_str_array, &'a [String], "an array of strings", |value| match value {
+        get_str_array, opt_str_array, &[String], "an array of strings", |value| match value {
             Value::Array(Array::String(strings)) => Some(strings),
             _ => None,
         };
-        get_f32_array, opt_f32_array, &'a [f32], "an array of f32", |value| match value {
+        get_f32_array, opt_f32_array, &[f32], "an array of f32", |value| match value {
             Value::Array(Array::F32(numbers)) => Some(numbers),
             _ => None,
         };
-        get_i32_array, opt_i32_array, &'a [i32], "an array of i32", |value| match value {
+        get_i32_array, opt_i32_array, &[i32], "an array of i32", |value| match value {
             Value::Array(Array::I32(numbers)) => Some(numbers),
             _ => None,
         };

@@ -112,10 +112,7 @@ pub struct MemorySource {
 impl MemorySource {
     /// Wraps `bytes`; `name` is used in error messages.
     pub fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        Self {
-            name: name.into(),
-            bytes: bytes.into(),
-        }
+        Self { name: name.into(), bytes: bytes.into() }
     }
 }
 
@@ -163,23 +160,13 @@ mod file {
         pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
             let path = path.as_ref();
             let name = path.display().to_string();
-            let io = |source| SourceError::Io {
-                name: name.clone(),
-                source,
-            };
+            let io = |source| SourceError::Io { name: name.clone(), source };
             let file = File::open(path).map_err(io)?;
             let metadata = file.metadata().map_err(io)?;
             if !metadata.is_file() {
-                return Err(SourceError::Other {
-                    name,
-                    message: "not a file".to_owned(),
-                });
+                return Err(SourceError::Other { name, message: "not a file".to_owned() });
             }
-            Ok(Self {
-                size: metadata.len(),
-                file: Mutex::new(file),
-                name,
-            })
+            Ok(Self { size: metadata.len(), file: Mutex::new(file), name })
         }
 
         /// Opens the file at `path` and, when it is called `…-0000i-of-0000N.gguf`, all N shards beside it, in order.
@@ -190,10 +177,9 @@ mod file {
             let path = path.as_ref();
             let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
             match shard_file_names(file_name) {
-                Some(names) => names
-                    .iter()
-                    .map(|name| Self::open(path.with_file_name(name)))
-                    .collect(),
+                Some(names) => {
+                    names.iter().map(|name| Self::open(path.with_file_name(name))).collect()
+                }
                 None => Ok(vec![Self::open(path)?]),
             }
         }
@@ -220,10 +206,7 @@ mod file {
         async fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, SourceError> {
             check_range(self, offset, length)?;
             self.read_now(offset, length)
-                .map_err(|source| SourceError::Io {
-                    name: self.name.clone(),
-                    source,
-                })
+                .map_err(|source| SourceError::Io { name: self.name.clone(), source })
         }
     }
 }
@@ -236,7 +219,7 @@ mod tests {
     fn reads_the_asked_bytes_and_no_others() {
         let source = MemorySource::new("m", vec![1, 2, 3, 4]);
         assert_eq!(pollster::block_on(source.read(1, 2)).unwrap(), [2, 3]);
-        assert_eq!(pollster::block_on(source.read(4, 0)).unwrap(), []);
+        assert!(pollster::block_on(source.read(4, 0)).unwrap().is_empty());
         for (offset, length) in [(3, 2), (5, 0), (u64::MAX, 1), (0, usize::MAX)] {
             let error = pollster::block_on(source.read(offset, length)).unwrap_err();
             assert!(matches!(error, SourceError::OutOfRange { size: 4, .. }));

@@ -4,7 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 /// Names under which Chromium and Chrome are installed, in the order of preference.
-const CHROME_NAMES: [&str; 5] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+const CHROME_NAMES: [&str; 5] =
+    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
 
 /// Where Chrome lies on systems that do not put it on `PATH`.
 const CHROME_PLACES: [&str; 4] = [
@@ -17,7 +18,9 @@ const CHROME_PLACES: [&str; 4] = [
 /// The first executable file called `name` in the folders of `PATH`.
 pub fn find_on_path(name: &str) -> Option<PathBuf> {
     let file_name = format!("{name}{}", env::consts::EXE_SUFFIX);
-    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(&file_name)).find(|path| is_executable(path))
+    env::split_paths(&env::var_os("PATH")?)
+        .map(|folder| folder.join(&file_name))
+        .find(|path| is_executable(path))
 }
 
 /// Chromium or Chrome: `$CHROME` if it is set, else found by name.

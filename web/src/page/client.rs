@@ -156,7 +156,12 @@ impl Client {
         // A worker with an address of its own has the policy of its own response, which a static host may not send.
         // One that starts from a blob inherits the page's policy, whoever serves it.
         let address = device::beside_page(WORKER_SCRIPT)?.href();
-        let import = format!("import {};", serde_json::to_string(&address).unwrap_or_default());
+        // A static import would fall under `worker-src`, a dynamic one falls under `script-src`. Its failure is thrown
+        // outside the promise to arrive as the worker's error event.
+        let import = format!(
+            "import({}).catch((error) => setTimeout(() => {{ throw error; }}));",
+            serde_json::to_string(&address).unwrap_or_default()
+        );
         let script = ObjectUrl::from(Blob::new_with_options(import.as_str(), Some("text/javascript")));
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);

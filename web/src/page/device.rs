@@ -103,7 +103,7 @@ pub fn download(name: &str, mime_type: &str, text: &str) -> Result<(), JsValue> 
     anchor.set_download(name);
     anchor.click();
     // The download has its own hold on the data only after the click's task has ended.
-    gloo::timers::callback::Timeout::new(10_000, move || drop(url)).forget();
+    gloo_timers::callback::Timeout::new(10_000, move || drop(url)).forget();
     Ok(())
 }
 

@@ -38,7 +38,7 @@ pub fn FeaturePanel() -> impl IntoView {
                 rows="3"
                 spellcheck="false"
                 autocomplete="off"
-                placeholder="Brand, Colour, Material"
+                placeholder="Brand, Color, Material"
                 aria-describedby="features-hint features-error"
                 aria-invalid=move || invalid(state, Field::Features)
                 prop:value=state.list

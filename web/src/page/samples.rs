@@ -17,14 +17,14 @@ pub const SAMPLES: [Sample; 3] = [
         text: "Aurelo Stride 4 women's road running shoe. Breathable knit upper in sea green over a white foam \
                midsole with an 8 mm drop; 246 g in EU 38. Laces of recycled polyester. Neutral support for daily \
                training on asphalt. Machine washable at 30 °C.",
-        features: "Brand, Model, Colour, Target group, Weight, Heel drop, Upper material, Waterproof",
+        features: "Brand, Model, Color, Target group, Weight, Heel drop, Upper material, Waterproof",
     },
     Sample {
         label: "Desk lamp",
         text: "LUMO Arc LED desk lamp, matt black aluminium. Height 42 cm, base 16 cm, arm turns by 270°. \
                Dimmable in five steps, 2700–6500 K, 9 W, 720 lm. USB-C socket for charging a phone. \
                24-month warranty. Bulb built in.",
-        features: "Brand, Colour, Material, Height, Power, Luminous flux, Dimmable, Battery life",
+        features: "Brand, Color, Material, Height, Power, Luminous flux, Dimmable, Battery life",
     },
     Sample {
         label: "Olive oil",

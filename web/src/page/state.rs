@@ -14,7 +14,7 @@ use super::device::Obstacle;
 const MAX_RUNS: usize = 20;
 const TEXT_KEY: &str = "hangtag.text";
 const FEATURES_KEY: &str = "hangtag.features";
-const FIRST_FEATURES: &str = "Brand, Product type, Colour, Material, Size";
+const FIRST_FEATURES: &str = "Brand, Product type, Color, Material, Size";
 
 /// Everything that the page shows.
 #[derive(Clone, Copy)]

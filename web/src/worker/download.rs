@@ -1,6 +1,6 @@
 //! Downloads that go on where they stopped.
 
-use gloo::timers::future::TimeoutFuture;
+use gloo_timers::future::TimeoutFuture;
 use hangtag_web::protocol::{Failure, FailureKind};
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};

@@ -1,8 +1,9 @@
 //! A package's files: kept ones are checked, missing ones are fetched, and what is fetched is kept.
 
-use gloo::timers::future::TimeoutFuture;
+use gloo_timers::future::TimeoutFuture;
 use hangtag_web::protocol::{Failure, FailureKind, FromWorker, LoadStep, Storage};
-use hangtag_weights::{ByteSource, ManifestFile, Sha256};
+use hangtag_weights::ManifestFile;
+use hangtag_weights::hash::{Sha256Hasher, sha256_source};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::JsValue;
 use web_sys::Blob;
@@ -154,17 +155,8 @@ impl Keeper<'_> {
 
     async fn hash_of(&mut self, blob: &Blob) -> Result<String, Stop> {
         let source = BlobSource::new(self.file.name.clone(), blob.clone());
-        let mut hash = Sha256::new();
-        let mut offset = 0;
-        while offset < source.len() {
-            let length = CHUNK_BYTES.min((source.len() - offset) as usize);
-            let bytes = source.read(offset, length).await;
-            let bytes = bytes.map_err(|error| Halt::Failed(of_kind(FailureKind::Model, &error)))?;
-            hash.update(&bytes);
-            offset += length as u64;
-            self.meter.report(Step::Checking, offset);
-        }
-        Ok(hash.finish())
+        let hash = sha256_source(&source, |done_bytes| self.meter.report(Step::Checking, done_bytes)).await;
+        hash.map_err(|error| Halt::Failed(of_kind(FailureKind::Model, &error)).into())
     }
 
     /// Fetches what is missing and checks the whole; the bytes fetched. A wrong file that was continued is fetched anew
@@ -202,7 +194,7 @@ impl Keeper<'_> {
 /// Writes to a kept file, hashing on the way.
 struct KeptSink<'a> {
     writer: Writer,
-    hash: Sha256,
+    hash: Sha256Hasher,
     position: u64,
     received_bytes: u64,
     /// What the storage said when it took no more.
@@ -214,7 +206,7 @@ struct KeptSink<'a> {
 impl<'a> KeptSink<'a> {
     /// Goes on after the bytes that the file has, hashing them first.
     fn resume(writer: Writer, size: u64, wishes: &'a Wishes, meter: &'a mut Meter) -> Result<Self, JsValue> {
-        let mut hash = Sha256::new();
+        let mut hash = Sha256Hasher::new();
         let mut position = 0;
         if writer.size()? > size {
             writer.truncate(0)?;
@@ -258,7 +250,7 @@ impl Sink for KeptSink<'_> {
         if let Err(error) = self.writer.truncate(0) {
             return Err(self.refuse(error));
         }
-        self.hash = Sha256::new();
+        self.hash = Sha256Hasher::new();
         self.position = 0;
         Ok(())
     }
@@ -267,7 +259,7 @@ impl Sink for KeptSink<'_> {
 /// Collects chunks in memory, hashing on the way.
 struct MemorySink<'a> {
     chunks: Array,
-    hash: Sha256,
+    hash: Sha256Hasher,
     position: u64,
     wishes: &'a Wishes,
     meter: &'a mut Meter,
@@ -288,7 +280,7 @@ impl Sink for MemorySink<'_> {
 
     fn restart(&mut self) -> Result<(), Halt> {
         self.chunks = Array::new();
-        self.hash = Sha256::new();
+        self.hash = Sha256Hasher::new();
         self.position = 0;
         Ok(())
     }
@@ -301,7 +293,7 @@ async fn fetch_to_memory(
     meter: &mut Meter,
     reason: String,
 ) -> Result<Ready, Halt> {
-    let mut sink = MemorySink { chunks: Array::new(), hash: Sha256::new(), position: 0, wishes, meter };
+    let mut sink = MemorySink { chunks: Array::new(), hash: Sha256Hasher::new(), position: 0, wishes, meter };
     download(url, file.size, &mut sink).await?;
     if sink.hash.finish() != file.sha256 {
         return Err(wrong_hash(file).into());

@@ -60,12 +60,6 @@ struct OpenPackage {
     manifest: Manifest,
 }
 
-impl OpenPackage {
-    fn size_bytes(&self) -> u64 {
-        self.manifest.files.iter().map(|file| file.size).sum()
-    }
-}
-
 impl Session {
     async fn open(&mut self, package_url: String) {
         match self.try_open(package_url).await {
@@ -95,8 +89,8 @@ impl Session {
             name: opened.manifest.name.clone(),
             base: opened.manifest.base.clone(),
             licence: opened.manifest.licence.clone(),
-            size_bytes: opened.size_bytes(),
-            trained_task_version: opened.manifest.task_version,
+            size_bytes: opened.manifest.total_size(),
+            trained_task_version: Some(opened.manifest.task_version).filter(|&version| version > 0),
             kept_bytes: self.kept_bytes(&opened).await,
         };
         self.package = Some(opened);
@@ -133,7 +127,7 @@ impl Session {
     async fn try_load(&mut self) -> Result<(Extractor, Loaded), Halt> {
         let package = self.package.as_ref().ok_or_else(not_loaded)?;
         let started_ms = now_ms();
-        let mut meter = Meter::new(package.size_bytes());
+        let mut meter = Meter::new(package.manifest.total_size());
         let (mut sources, mut storage, mut downloaded_bytes) = (Vec::new(), Storage::Kept, 0);
         for file in &package.manifest.files {
             let url = format!("{}{}", package.url, file.name);

@@ -1,6 +1,7 @@
 //! A browser file, kept or in memory, as the weights' byte source.
 
-use hangtag_weights::{ByteSource, SourceError, check_range};
+use hangtag_weights::source::check_range;
+use hangtag_weights::{ByteSource, SourceError};
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use hangtag_weights::{GgufWriter, Value};
+use hangtag_weights::{GgufWriter, Metadata};
 use tempfile::{TempDir, tempdir};
 
 use crate::run::{assert_fails, golden, hangtag, hangtag_with_input};
@@ -40,16 +40,9 @@ fn a_template_that_is_none() {
     let said = hangtag(folder(&[]).path(), &["extract", "--template", "shoos", "red shoe"]);
     assert_eq!(said.code, 2);
     let (first, hint) = said.err.split_once('\n').unwrap();
-    assert_eq!(
-        first,
-        "error: --template shoos: no such file, and no ready-made list of that name"
-    );
+    assert_eq!(first, "error: --template shoos: no such file, and no ready-made list of that name");
     assert!(hint.starts_with("hint: ready-made lists: "), "{hint}");
-    refused(
-        &[("t.json", b"{\"name\": 3")],
-        &["extract", "--template", "t.json", "red shoe"],
-        "",
-    );
+    refused(&[("t.json", b"{\"name\": 3")], &["extract", "--template", "t.json", "red shoe"], "");
 }
 
 #[test]
@@ -58,11 +51,8 @@ fn an_empty_text() {
                    hint: give the product's description, a file that holds it, or '-' for standard input\n";
     refused(&[], &["extract", "--features", "Brand", ""], message);
     refused(&[], &["extract", "--features", "Brand", " \n "], message);
-    let said = hangtag_with_input(
-        folder(&[]).path(),
-        &["extract", "--features", "Brand", "-"],
-        b"\n",
-    );
+    let said =
+        hangtag_with_input(folder(&[]).path(), &["extract", "--features", "Brand", "-"], b"\n");
     assert_fails(&said, 2, &message.replace("the text", "standard input"));
     refused(
         &[("a.txt", b"\xEF\xBB\xBF \n")],
@@ -148,7 +138,11 @@ fn a_model_that_is_not_there() {
 
 #[test]
 fn a_model_that_is_no_gguf_or_cut_short() {
-    refused_model(&[("m.gguf", b"PK\x03\x04 a zip file, not a model, and long enough")], "m.gguf", "");
+    refused_model(
+        &[("m.gguf", b"PK\x03\x04 a zip file, not a model, and long enough")],
+        "m.gguf",
+        "",
+    );
     refused_model(&[("m.gguf", b"")], "m.gguf", "");
     let whole = fs::read(golden("llama.gguf")).unwrap();
     refused_model(&[("m.gguf", &whole[..whole.len() / 2])], "m.gguf", "");
@@ -158,7 +152,12 @@ fn a_model_that_is_no_gguf_or_cut_short() {
 
 #[test]
 fn a_family_that_is_not_supported() {
-    refused_model(&[("m.gguf", b"")], "m.gguf", "");
+    let mut metadata = Metadata::new();
+    metadata.insert("general.architecture", "gpt2");
+    let mut file = Vec::new();
+    let writer = GgufWriter::new(metadata).unwrap();
+    writer.write(&mut file, &mut |_| Ok(Vec::new())).unwrap();
+    refused_model(&[("m.gguf", &file)], "m.gguf", "");
 }
 
 #[test]

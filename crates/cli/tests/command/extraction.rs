@@ -127,7 +127,8 @@ fn five_hundred_features() {
     }
     let features: Vec<String> = (0..500).map(|i| format!("F{i}")).collect();
     let folder = tempdir().unwrap();
-    let object = object(&extract(&folder, &["--features", &features.join(","), "--json", "white shoe"]));
+    let object =
+        object(&extract(&folder, &["--features", &features.join(","), "--json", "white shoe"]));
     assert_eq!(names(&object), features);
 }
 
@@ -150,7 +151,11 @@ fn a_list_keeps_its_bad_rows_and_loses_no_other() {
         return;
     }
     let folder = tempdir().unwrap();
-    write(&folder, "p.csv", "id,text,Brand\n1,\"white, shoe\",Nike\n2\n3,,Puma\n4,red shoe,Asics\n");
+    write(
+        &folder,
+        "p.csv",
+        "id,text,Brand\n1,\"white, shoe\",Nike\n2\n3,,Puma\n4,red shoe,Asics\n",
+    );
     let said = extract(&folder, &["--features", "Brand, Color", "p.csv", "--output", "o.csv"]);
     assert_eq!(
         said.err,
@@ -176,11 +181,16 @@ fn json_lines_come_back_as_json_lines_or_one_object() {
         return;
     }
     let folder = tempdir().unwrap();
-    write(&folder, "p.jsonl", "{\"id\":\"a\",\"text\":\"white shoe\"}\nnothing\n{\"id\":\"c\",\"text\":\"lamp\"}\n");
+    write(
+        &folder,
+        "p.jsonl",
+        "{\"id\":\"a\",\"text\":\"white shoe\"}\nnothing\n{\"id\":\"c\",\"text\":\"lamp\"}\n",
+    );
     let said = extract(&folder, &["--features", "Color", "p.jsonl", "--confidence"]);
     assert_eq!(said.code, 2);
     assert!(said.err.starts_with("error: p.jsonl, line 2: not JSON: "), "{}", said.err);
-    let rows: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rows: Vec<Value> =
+        said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 3);
     assert_eq!((&rows[0]["id"], &rows[0]["error"]), (&"a".into(), &Value::Null));
     assert!(rows[0]["features"].as_object().unwrap().contains_key("Color"));
@@ -215,7 +225,16 @@ fn bench_measures_what_it_says() {
     }
     let model = golden("llama.gguf");
     let args = [
-        "bench", "--model", &model.to_string_lossy(), "--features", "3", "--text-tokens", "40", "--repeat", "1", "--json",
+        "bench",
+        "--model",
+        &model.to_string_lossy(),
+        "--features",
+        "3",
+        "--text-tokens",
+        "40",
+        "--repeat",
+        "1",
+        "--json",
     ];
     let folder = tempdir().unwrap();
     let report = object(&hangtag(folder.path(), &args));

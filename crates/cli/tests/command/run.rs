@@ -14,10 +14,7 @@ pub struct Said {
 /// The command in the folder `at`, with nothing cached and nothing to fetch with.
 pub fn command(at: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hangtag"));
-    command
-        .current_dir(at)
-        .env("HANGTAG_CACHE", at.join("cache"))
-        .env_remove("CLICOLOR_FORCE");
+    command.current_dir(at).env("HANGTAG_CACHE", at.join("cache")).env_remove("CLICOLOR_FORCE");
     command
 }
 

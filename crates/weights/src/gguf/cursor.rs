@@ -20,12 +20,7 @@ pub(super) struct Cursor<'a, S> {
 
 impl<'a, S: ByteSource> Cursor<'a, S> {
     pub(super) fn new(source: &'a S) -> Self {
-        Self {
-            source,
-            chunk: Vec::new(),
-            at: 0,
-            chunk_end: 0,
-        }
+        Self { source, chunk: Vec::new(), at: 0, chunk_end: 0 }
     }
 
     /// Place of the next byte in the file.
@@ -38,10 +33,7 @@ impl<'a, S: ByteSource> Cursor<'a, S> {
     }
 
     pub(super) fn bad(&self, problem: impl Into<String>) -> GgufError {
-        GgufError::BadHeader {
-            file: self.source.name().to_owned(),
-            problem: problem.into(),
-        }
+        GgufError::BadHeader { file: self.source.name().to_owned(), problem: problem.into() }
     }
 
     /// Checks that `count` things of at least `bytes_each` can follow, and returns the count for allocation.
@@ -51,9 +43,7 @@ impl<'a, S: ByteSource> Cursor<'a, S> {
         bytes_each: u64,
         what: &str,
     ) -> Result<usize, GgufError> {
-        let enough = count
-            .checked_mul(bytes_each)
-            .is_some_and(|bytes| bytes <= self.remaining());
+        let enough = count.checked_mul(bytes_each).is_some_and(|bytes| bytes <= self.remaining());
         match usize::try_from(count) {
             Ok(count) if enough => Ok(count),
             _ => Err(self.bad(format!(

@@ -48,10 +48,7 @@ impl TensorInfo {
         shape: impl Into<Vec<usize>>,
     ) -> Result<Self, GgufError> {
         let (name, shape) = (name.into(), shape.into());
-        let bad = |problem: String| GgufError::BadTensor {
-            tensor: name.clone(),
-            problem,
-        };
+        let bad = |problem: String| GgufError::BadTensor { tensor: name.clone(), problem };
         if shape.is_empty() || shape.len() > MAX_DIMENSIONS {
             return Err(bad(format!("it has {} dimensions", shape.len())));
         }
@@ -71,13 +68,7 @@ impl TensorInfo {
             .try_fold(1_usize, |product, &size| product.checked_mul(size))
             .filter(|&elements| elements <= isize::MAX as usize / 4)
             .ok_or_else(|| bad(format!("shape {shape:?} is too large for this machine")))?;
-        Ok(Self {
-            name,
-            dtype,
-            shape,
-            shard: 0,
-            offset: 0,
-        })
+        Ok(Self { name, dtype, shape, shard: 0, offset: 0 })
     }
 
     /// Number of elements.

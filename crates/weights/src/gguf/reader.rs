@@ -51,12 +51,7 @@ impl<S: ByteSource> Gguf<S> {
                 });
             }
         }
-        Ok(Self {
-            shards,
-            metadata,
-            tensors,
-            index,
-        })
+        Ok(Self { shards, metadata, tensors, index })
     }
 
     /// The metadata; of sharded models, that of the first shard without the `split.` keys.
@@ -77,9 +72,7 @@ impl<S: ByteSource> Gguf<S> {
         self.index
             .get(name)
             .and_then(|&place| self.tensors.get(place))
-            .ok_or_else(|| GgufError::NoTensor {
-                tensor: name.to_owned(),
-            })
+            .ok_or_else(|| GgufError::NoTensor { tensor: name.to_owned() })
     }
 
     /// Whether there is a tensor called `name`.
@@ -104,15 +97,9 @@ impl<S: ByteSource> Gguf<S> {
         tensor: &TensorInfo,
         rows: Range<usize>,
     ) -> Result<Vec<u8>, GgufError> {
-        let bad = |problem: String| GgufError::BadTensor {
-            tensor: tensor.name.clone(),
-            problem,
-        };
+        let bad = |problem: String| GgufError::BadTensor { tensor: tensor.name.clone(), problem };
         if rows.start > rows.end || rows.end > tensor.rows() {
-            return Err(bad(format!(
-                "rows {rows:?} were asked for, it has {}",
-                tensor.rows()
-            )));
+            return Err(bad(format!("rows {rows:?} were asked for, it has {}", tensor.rows())));
         }
         let shard = self
             .shards
@@ -154,10 +141,7 @@ async fn read_counts<S: ByteSource>(
     source: &S,
     cursor: &mut Cursor<'_, S>,
 ) -> Result<(u64, u64), GgufError> {
-    let not_gguf = |problem: String| GgufError::NotGguf {
-        file: source.name().to_owned(),
-        problem,
-    };
+    let not_gguf = |problem: String| GgufError::NotGguf { file: source.name().to_owned(), problem };
     if source.len() < 24 || cursor.bytes(4).await? != MAGIC {
         return Err(not_gguf("not a GGUF file".to_owned()));
     }
@@ -200,10 +184,8 @@ fn check_name<S: ByteSource>(
     name: &str,
 ) -> Result<(), GgufError> {
     if name.is_empty() || name.len() > MAX_NAME_BYTES {
-        return Err(cursor.bad(format!(
-            "a {what} has {} bytes, expected 1 to {MAX_NAME_BYTES}",
-            name.len()
-        )));
+        return Err(cursor
+            .bad(format!("a {what} has {} bytes, expected 1 to {MAX_NAME_BYTES}", name.len())));
     }
     Ok(())
 }
@@ -300,11 +282,7 @@ mod type_ids {
     pub(super) const F64: u32 = 12;
 }
 
-fn bool_of<S: ByteSource>(
-    cursor: &Cursor<'_, S>,
-    key: &str,
-    byte: u8,
-) -> Result<bool, GgufError> {
+fn bool_of<S: ByteSource>(cursor: &Cursor<'_, S>, key: &str, byte: u8) -> Result<bool, GgufError> {
     match byte {
         0 => Ok(false),
         1 => Ok(true),
@@ -320,10 +298,7 @@ fn alignment<S: ByteSource>(
 ) -> Result<u64, GgufError> {
     let alignment = metadata
         .opt_u32("general.alignment")
-        .map_err(|error| GgufError::Metadata {
-            file: source.name().to_owned(),
-            source: error,
-        })?
+        .map_err(|error| GgufError::Metadata { file: source.name().to_owned(), source: error })?
         .map_or(DEFAULT_ALIGNMENT, u64::from);
     if !alignment.is_power_of_two() || alignment > MAX_ALIGNMENT {
         return Err(cursor.bad(format!(
@@ -338,10 +313,7 @@ async fn read_tensor_info<S: ByteSource>(
 ) -> Result<TensorInfo, GgufError> {
     let name = cursor.string("a tensor name").await?;
     check_name(cursor, "tensor name", &name)?;
-    let bad = |problem: String| GgufError::BadTensor {
-        tensor: name.clone(),
-        problem,
-    };
+    let bad = |problem: String| GgufError::BadTensor { tensor: name.clone(), problem };
     let num_dimensions = cursor.u32().await? as usize;
     if num_dimensions > MAX_DIMENSIONS {
         return Err(bad(format!("it has {num_dimensions} dimensions")));
@@ -349,7 +321,9 @@ async fn read_tensor_info<S: ByteSource>(
     let mut shape = Vec::with_capacity(num_dimensions);
     for _ in 0..num_dimensions {
         let size = cursor.u64().await?;
-        shape.push(usize::try_from(size).map_err(|_| bad(format!("dimension {size} is too large")))?);
+        shape.push(
+            usize::try_from(size).map_err(|_| bad(format!("dimension {size} is too large")))?,
+        );
     }
     shape.reverse();
     let type_id = cursor.u32().await?;
@@ -358,10 +332,7 @@ async fn read_tensor_info<S: ByteSource>(
         type_name: DType::ggml_type_name(type_id),
     })?;
     let offset = cursor.u64().await?;
-    Ok(TensorInfo {
-        offset,
-        ..TensorInfo::new(name, dtype, shape)?
-    })
+    Ok(TensorInfo { offset, ..TensorInfo::new(name, dtype, shape)? })
 }
 
 /// Makes the offsets count from the start of the file and checks that the tensors lie inside it, apart.
@@ -374,15 +345,9 @@ fn place_tensors<S: ByteSource>(
     let data_start = header_end.next_multiple_of(alignment);
     let mut ranges = Vec::with_capacity(tensors.len());
     for (place, tensor) in tensors.iter_mut().enumerate() {
-        let bad = |problem: String| GgufError::BadTensor {
-            tensor: tensor.name.clone(),
-            problem,
-        };
-        if tensor.offset % alignment != 0 {
-            return Err(bad(format!(
-                "offset {} is not a multiple of {alignment}",
-                tensor.offset
-            )));
+        let bad = |problem: String| GgufError::BadTensor { tensor: tensor.name.clone(), problem };
+        if !tensor.offset.is_multiple_of(alignment) {
+            return Err(bad(format!("offset {} is not a multiple of {alignment}", tensor.offset)));
         }
         let start = data_start.checked_add(tensor.offset);
         let end = start.and_then(|start| start.checked_add(tensor.num_bytes() as u64));

@@ -91,10 +91,7 @@ fn split_of<S: ByteSource>(source: &S, metadata: &Metadata) -> Result<(usize, us
 }
 
 fn opt<S: ByteSource, T>(source: &S, value: Result<T, MetadataError>) -> Result<T, GgufError> {
-    value.map_err(|error| GgufError::Metadata {
-        file: source.name().to_owned(),
-        source: error,
-    })
+    value.map_err(|error| GgufError::Metadata { file: source.name().to_owned(), source: error })
 }
 
 #[cfg(test)]

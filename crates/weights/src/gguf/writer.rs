@@ -26,10 +26,7 @@ impl GgufWriter {
     pub fn new(metadata: Metadata) -> Result<Self, GgufError> {
         let alignment = metadata
             .opt_u32("general.alignment")
-            .map_err(|source| GgufError::Metadata {
-                file: "the file to write".to_owned(),
-                source,
-            })?
+            .map_err(|source| GgufError::Metadata { file: "the file to write".to_owned(), source })?
             .map_or(DEFAULT_ALIGNMENT, u64::from);
         if !alignment.is_power_of_two() {
             return Err(GgufError::BadHeader {
@@ -37,12 +34,7 @@ impl GgufWriter {
                 problem: format!("general.alignment is {alignment}, expected a power of two"),
             });
         }
-        Ok(Self {
-            metadata,
-            alignment,
-            tensors: Vec::new(),
-            names: BTreeSet::new(),
-        })
+        Ok(Self { metadata, alignment, tensors: Vec::new(), names: BTreeSet::new() })
     }
 
     /// Adds a tensor of row-major `shape`.
@@ -75,7 +67,8 @@ impl GgufWriter {
     /// its own). One shard is returned as it was; of several, the first has all the metadata. Write them under
     /// [`super::shard_file_name`]'s names.
     pub fn split(self, max_bytes: u64) -> Vec<Self> {
-        let padded = |tensor: &TensorInfo| (tensor.num_bytes() as u64).next_multiple_of(self.alignment);
+        let padded =
+            |tensor: &TensorInfo| (tensor.num_bytes() as u64).next_multiple_of(self.alignment);
         let mut groups: Vec<Vec<TensorInfo>> = vec![Vec::new()];
         let mut group_bytes = 0;
         for tensor in &self.tensors {
@@ -133,7 +126,11 @@ impl GgufWriter {
             if bytes.len() != tensor.num_bytes() {
                 return Err(GgufError::BadTensor {
                     tensor: tensor.name.clone(),
-                    problem: format!("{} bytes were given, it has {}", bytes.len(), tensor.num_bytes()),
+                    problem: format!(
+                        "{} bytes were given, it has {}",
+                        bytes.len(),
+                        tensor.num_bytes()
+                    ),
                 });
             }
             out.write_all(&bytes)?;

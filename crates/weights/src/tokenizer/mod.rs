@@ -60,15 +60,11 @@ pub enum TokenizerError {
 
 impl TokenizerError {
     fn bad(problem: impl Into<String>) -> Self {
-        Self::BadVocabulary {
-            problem: problem.into(),
-        }
+        Self::BadVocabulary { problem: problem.into() }
     }
 
     fn encode(error: impl std::fmt::Display) -> Self {
-        Self::Encode {
-            message: error.to_string(),
-        }
+        Self::Encode { message: error.to_string() }
     }
 }
 
@@ -105,14 +101,13 @@ impl Tokenizer {
         let (mut encoder, style, add_bos) = match metadata.get_str("tokenizer.ggml.model")? {
             "gpt2" => (byte_level::encoder(metadata, &vocabulary)?, Style::ByteLevel, false),
             "llama" => {
-                let space_prefix = metadata.opt_bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true);
+                let space_prefix =
+                    metadata.opt_bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true);
                 let encoder = sentence_piece::encoder(metadata, &vocabulary)?;
                 (encoder, Style::SentencePiece { space_prefix }, true)
             }
             other => {
-                return Err(TokenizerError::UnsupportedModel {
-                    model: other.to_owned(),
-                });
+                return Err(TokenizerError::UnsupportedModel { model: other.to_owned() });
             }
         };
         let added = vocabulary.of_kind(Kind::UserDefined).map(|(_, text)| {
@@ -167,7 +162,8 @@ impl Tokenizer {
     /// before the first word is therefore kept. Control tokens and unknown ids are left out; bytes that are no
     /// UTF-8 become U+FFFD.
     pub fn decode(&self, ids: &[u32]) -> String {
-        let bytes: Vec<u8> = ids.iter().filter_map(|&id| self.bytes_of(id)).flatten().copied().collect();
+        let bytes: Vec<u8> =
+            ids.iter().filter_map(|&id| self.bytes_of(id)).flatten().copied().collect();
         String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }

@@ -87,7 +87,10 @@ fn merges(
 }
 
 /// The ways to split `text` into two normal tokens, ordered by their ids.
-fn splits<'t>(vocabulary: &Vocabulary<'_>, text: &'t str) -> impl Iterator<Item = (&'t str, &'t str)> {
+fn splits<'t>(
+    vocabulary: &Vocabulary<'_>,
+    text: &'t str,
+) -> impl Iterator<Item = (&'t str, &'t str)> {
     let mut splits: Vec<_> = text
         .char_indices()
         .skip(1)

@@ -36,12 +36,13 @@ pub(super) struct Vocabulary<'a> {
 impl<'a> Vocabulary<'a> {
     pub(super) fn read(metadata: &'a Metadata) -> Result<Self, TokenizerError> {
         let tokens = metadata.get_str_array("tokenizer.ggml.tokens")?;
-        let size = u32::try_from(tokens.len()).map_err(|_| TokenizerError::bad("too many tokens"))?;
+        let size =
+            u32::try_from(tokens.len()).map_err(|_| TokenizerError::bad("too many tokens"))?;
         let id_of = |key: &str| -> Result<Option<u32>, TokenizerError> {
             match metadata.opt_u32(key)? {
-                Some(id) if id >= size => Err(TokenizerError::bad(format!(
-                    "{key} is {id} in a vocabulary of {size}"
-                ))),
+                Some(id) if id >= size => {
+                    Err(TokenizerError::bad(format!("{key} is {id} in a vocabulary of {size}")))
+                }
                 id => Ok(id),
             }
         };
@@ -65,15 +66,7 @@ impl<'a> Vocabulary<'a> {
                 others.insert(token.as_str());
             }
         }
-        Ok(Self {
-            tokens,
-            kinds,
-            ids,
-            others,
-            bos,
-            eos,
-            end_of_turn,
-        })
+        Ok(Self { tokens, kinds, ids, others, bos, eos, end_of_turn })
     }
 
     /// Id, text and kind of every token, in the order of ids.

@@ -50,7 +50,10 @@ impl Site {
         let policy = policy.split_whitespace().collect::<Vec<_>>().join(" ");
         [
             // `frame-ancestors` has no effect in a <meta> tag, so it is added here.
-            ("Content-Security-Policy", format!("{}; frame-ancestors 'none'", policy.trim_end_matches([';', ' ']))),
+            (
+                "Content-Security-Policy",
+                format!("{}; frame-ancestors 'none'", policy.trim_end_matches([';', ' '])),
+            ),
             ("Cross-Origin-Opener-Policy", "same-origin".to_owned()),
             ("Cross-Origin-Embedder-Policy", "require-corp".to_owned()),
             ("Cross-Origin-Resource-Policy", "same-origin".to_owned()),
@@ -102,7 +105,9 @@ pub fn part(range: Option<&str>, size: u64) -> Part {
     else {
         return Part::Whole;
     };
-    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok())?;
+    let number = |text: &str| {
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok())?
+    };
     match (first.is_empty(), last.is_empty()) {
         // The last n bytes.
         (true, false) => match number(last) {
@@ -162,7 +167,10 @@ pub fn cache_control(path: &Path) -> &'static str {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let stem = stem.strip_suffix("_bg").unwrap_or(stem);
     let hash = stem.rsplit('-').next().unwrap_or_default();
-    match stem.contains('-') && hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    match stem.contains('-')
+        && hash.len() == 16
+        && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+    {
         true => "public, max-age=31536000, immutable",
         false => "no-cache",
     }

@@ -26,7 +26,9 @@ pub enum ServeError {
     #[error("{} is not a folder that can be read", .0.display())]
     NoFolder(PathBuf),
     /// Another program listens there.
-    #[error("port {0} is taken by another program: stop that program, or choose another port with --port")]
+    #[error(
+        "port {0} is taken by another program: stop that program, or choose another port with --port"
+    )]
     PortTaken(u16),
     /// The system refused the port for another reason.
     #[error("cannot listen on 127.0.0.1:{port}: {source}")]
@@ -174,7 +176,10 @@ fn message(status: u16) -> Reply {
     let text = format!("{status} {}\n", StatusCode(status).default_reason_phrase());
     let length = text.len();
     let body: Box<dyn Read + Send> = Box::new(io::Cursor::new(text));
-    let headers = vec![header("Content-Type", "text/plain; charset=utf-8"), header("Cache-Control", "no-store")];
+    let headers = vec![
+        header("Content-Type", "text/plain; charset=utf-8"),
+        header("Cache-Control", "no-store"),
+    ];
     Response::new(StatusCode(status), headers, body, Some(length), None)
 }
 

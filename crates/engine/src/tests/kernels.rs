@@ -1,0 +1,394 @@
+//! Each kernel against its twin: fresh inputs, poisoned outputs, shapes off the tiles, both tiers.
+
+use half::f16;
+use hangtag_weights::DType;
+
+use super::harness::{Random, Run, assert_close, difference, gpu, gpu_test, values};
+use super::packing::random_blocks;
+use crate::kernel::attention::{Attention, attention};
+use crate::kernel::elementwise::{Elementwise, gather_rows, gelu, swiglu};
+use crate::kernel::embed::embed;
+use crate::kernel::norm::{Norm, layer_norm, rms_norm};
+use crate::kernel::product::{Matrix, matmul, matvec};
+use crate::kernel::rotary::{Rotary, rotary, turns};
+use crate::kernel::sample::sample;
+use crate::kernel::{self, Kernel, Token};
+use crate::matrix::{MatrixFormat, Packed, TILE_ROWS, pack};
+
+use bytemuck::cast_slice as bytes;
+
+const POISON: f32 = f32::NAN;
+
+/// A file type of each format.
+const FORMATS: [(DType, MatrixFormat); 5] = [
+    (DType::Q4_0, MatrixFormat::Q4),
+    (DType::Q4_1, MatrixFormat::Q4),
+    (DType::Q8_0, MatrixFormat::Q8),
+    (DType::F16, MatrixFormat::F16),
+    (DType::F32, MatrixFormat::F32),
+];
+
+fn run<P>(
+    kernel: &'static Kernel,
+    params: P,
+    count: usize,
+    grid: (usize, usize),
+) -> Run<'static, P> {
+    Run { kernel, format: MatrixFormat::F32, params, buffers: Vec::new(), count, grid }
+}
+
+#[test]
+fn the_comparison_fails_on_a_corrupted_result() {
+    let good = Random::new().floats(1000);
+    assert_eq!(difference(&good, &good, 1e-6), None);
+    let mut one_off = good.clone();
+    one_off[500] += 0.5;
+    assert!(difference(&one_off, &good, 1e-3).is_some());
+    let mut unwritten = good.clone();
+    unwritten[999] = POISON;
+    assert!(difference(&unwritten, &good, 1e-3).is_some());
+    let mut swapped = good.clone();
+    swapped.swap(1, 2);
+    assert!(difference(&swapped, &good, 1e-6).is_some());
+    assert!(difference(&good[1..], &good, 1e-3).is_some());
+}
+
+gpu_test! {
+    async fn rms_norm_equals_its_twin() {
+        for baseline in [false, true] {
+            let (gpu, mut random) = (gpu(baseline).await, Random::new());
+            for (tokens, size) in [(1, 64), (7, 576), (3, 40), (2, 129)] {
+                let params = Norm { size: size as u32, epsilon: 1e-5 };
+                let (input, weight) = (random.floats(tokens * size), random.floats(size));
+                let poison = vec![POISON; tokens * size];
+                let run = Run {
+                    buffers: vec![bytes(&input), bytes(&weight), bytes(&poison)],
+                    ..run(&kernel::RMS_NORM, params, tokens, (tokens, 1))
+                };
+                let actual = values(&run.outputs(&gpu).await[0]);
+                assert_close("rms_norm", &actual, &rms_norm(&params, &input, &weight), 1e-5);
+            }
+        }
+    }
+}
+
+gpu_test! {
+    async fn layer_norm_equals_its_twin() {
+        for baseline in [false, true] {
+            let (gpu, mut random) = (gpu(baseline).await, Random::new());
+            for (tokens, size) in [(1, 64), (5, 2560), (3, 40), (2, 129)] {
+                let params = Norm { size: size as u32, epsilon: 1e-5 };
+                // Far from zero, where a one-pass variance would cancel.
+                let input: Vec<f32> = random.floats(tokens * size).iter().map(|x| x + 50.0).collect();
+                let (weight, bias) = (random.floats(size), random.floats(size));
+                let poison = vec![POISON; tokens * size];
+                let run = Run {
+                    buffers: vec![bytes(&input), bytes(&weight), bytes(&bias), bytes(&poison)],
+                    ..run(&kernel::LAYER_NORM, params, tokens, (tokens, 1))
+                };
+                let actual = values(&run.outputs(&gpu).await[0]);
+                let expected = layer_norm(&params, &input, &weight, &bias);
+                assert_close("layer_norm", &actual, &expected, 1e-4);
+            }
+        }
+    }
+}
+
+/// A random matrix of a file type, as two parts if it has more than one tile.
+fn random_parts(
+    random: &mut Random,
+    dtype: DType,
+    rows: usize,
+    columns: usize,
+) -> Vec<(Matrix, Packed)> {
+    let first_rows = if rows > TILE_ROWS { TILE_ROWS } else { rows };
+    let parts = [(0, first_rows), (first_rows, rows - first_rows)];
+    let parts = parts.into_iter().filter(|(_, rows)| *rows > 0);
+    parts
+        .map(|(first_row, part_rows)| {
+            let file = random_blocks(random, dtype, part_rows * columns);
+            let packed = pack(dtype, &file, part_rows, columns).expect("fits");
+            let params = Matrix {
+                rows: part_rows as u32,
+                columns: columns as u32,
+                first_row: first_row as u32,
+                all_rows: rows as u32,
+                has_bias: 0,
+                accumulate: 0,
+            };
+            (params, packed)
+        })
+        .collect()
+}
+
+type ProductTwin = fn(&Matrix, &Packed, &[f32], &[f32], &mut [f32]);
+
+async fn check_product(
+    kernel: &'static Kernel,
+    twin: ProductTwin,
+    token_counts: &[usize],
+    grid_y: fn(usize) -> usize,
+) {
+    for baseline in [false, true] {
+        let (gpu, mut random) = (gpu(baseline).await, Random::new());
+        for (dtype, format) in FORMATS {
+            for (&tokens, (rows, columns)) in
+                token_counts.iter().zip([(64, 32), (70, 96), (1, 64), (130, 576)])
+            {
+                let bias = random.floats(rows);
+                let input = random.floats(tokens * columns);
+                let first = random.floats(tokens * rows);
+                for (flags, (mut params, packed)) in
+                    random_parts(&mut random, dtype, rows, columns).into_iter().enumerate()
+                {
+                    params.has_bias = u32::from(flags % 2 == 0);
+                    params.accumulate = u32::from(flags % 2 == 1);
+                    // A scale buffer must be bound even where it is not read.
+                    let scales =
+                        if packed.scales.is_empty() { &[0; 4][..] } else { &packed.scales };
+                    let run = Run {
+                        format,
+                        buffers: vec![
+                            bytes(&packed.words),
+                            bytes(scales),
+                            bytes(&input),
+                            bytes(&bias),
+                            bytes(&first),
+                        ],
+                        ..run(
+                            kernel,
+                            params,
+                            tokens,
+                            ((params.rows as usize).div_ceil(64), grid_y(tokens)),
+                        )
+                    };
+                    let actual = values(&run.outputs(&gpu).await[0]);
+                    let mut expected = first.clone();
+                    twin(&params, &packed, &input, &bias, &mut expected);
+                    let what = format!("{} {dtype:?} {tokens}×{rows}×{columns}", kernel.name);
+                    assert_close(&what, &actual, &expected, 2e-5);
+                }
+            }
+        }
+    }
+}
+
+gpu_test! {
+    async fn matmul_equals_its_twin() {
+        check_product(&kernel::MATMUL, matmul, &[5, 16, 18, 33], |tokens| tokens.div_ceil(16)).await;
+    }
+}
+
+gpu_test! {
+    async fn matvec_equals_its_twin() {
+        check_product(&kernel::MATVEC, matvec, &[1, 4, 2, 3], |tokens| tokens).await;
+    }
+}
+
+gpu_test! {
+    async fn embed_equals_its_twin() {
+        let (gpu, mut random) = (gpu(false).await, Random::new());
+        for (dtype, format) in FORMATS {
+            let (rows, columns) = (150, 544);
+            let ids = [0, 63, 64, 149, 65, 3, 3].map(|id: u32| id);
+            let mut actual = vec![POISON; ids.len() * columns];
+            let mut expected = actual.clone();
+            for (params, packed) in random_parts(&mut random, dtype, rows, columns) {
+                let scales = if packed.scales.is_empty() { &[0; 4][..] } else { &packed.scales };
+                let buffers = vec![bytes(&packed.words), bytes(scales), bytes(&ids), bytes(&actual)];
+                let grid = ((columns / 8).div_ceil(64), ids.len());
+                let run = Run { format, buffers, ..run(&kernel::EMBED, params, ids.len(), grid) };
+                let after = values(&run.outputs(&gpu).await[0]);
+                actual = after;
+                embed(&params, &packed, &ids, &mut expected);
+            }
+            // Both parts were run, so no poison is left.
+            assert_close(&format!("embed {dtype:?}"), &actual, &expected, 1e-6);
+        }
+    }
+}
+
+/// Tokens of a prefix and of rows behind it, in an order that no batch would have.
+fn scattered_tokens(prefix: u32) -> Vec<Token> {
+    let row =
+        |segment: u32, i: u32| Token { position: prefix + i, prefix, segment, slot: segment + i };
+    let alone = Token { position: 4, prefix: 0, segment: 0, slot: 4 };
+    vec![row(prefix, 0), row(prefix + 80, 70), alone, row(prefix + 9, 3), row(prefix, 1)]
+}
+
+gpu_test! {
+    async fn rotary_equals_its_twin() {
+        for baseline in [false, true] {
+            let (gpu, mut random) = (gpu(baseline).await, Random::new());
+            for (head_dim, rotary_dim, interleaved) in [(64, 64, 1), (80, 32, 0), (16, 16, 0)] {
+                let (num_heads, num_kv_heads, slots) = (6, 3, 300);
+                let params = Rotary { num_heads, num_kv_heads, head_dim, rotary_dim, interleaved };
+                let tokens = scattered_tokens(130);
+                let table = turns(slots, rotary_dim as usize, 10_000.0);
+                let floats = |random: &mut Random, heads: u32| {
+                    random.floats(tokens.len() * (heads * head_dim) as usize)
+                };
+                let query = floats(&mut random, num_heads);
+                let key = floats(&mut random, num_kv_heads);
+                let value = floats(&mut random, num_kv_heads);
+                let mut keys = vec![f16::NAN; slots * (num_kv_heads * head_dim) as usize];
+                let mut cached_values = keys.clone();
+                let poison = vec![POISON; query.len()];
+                let quads = (num_heads + 2 * num_kv_heads) * head_dim / 4;
+                let (key_bits, value_bits) = (half_bits(&keys), half_bits(&cached_values));
+                let run = Run {
+                    buffers: vec![
+                        bytes(&tokens), bytes(&table), bytes(&query), bytes(&key), bytes(&value),
+                        bytes(&poison), bytes(&key_bits), bytes(&value_bits),
+                    ],
+                    ..run(&kernel::ROTARY, params, tokens.len(), (quads.div_ceil(64) as usize, tokens.len()))
+                };
+                let outputs = run.outputs(&gpu).await;
+                let inputs = [&query[..], &key[..], &value[..]];
+                let expected = rotary(&params, &tokens, &table, inputs, &mut keys, &mut cached_values);
+                assert_close("rotary query", &values(&outputs[0]), &expected, 1e-5);
+                check_cache("rotary key", &outputs[1], &keys);
+                check_cache("rotary value", &outputs[2], &cached_values);
+            }
+        }
+    }
+}
+
+fn half_bits(halves: &[f16]) -> Vec<u16> {
+    halves.iter().map(|h| h.to_bits()).collect()
+}
+
+/// Slots that no token has keep their poison; the others are the twin's to half a unit in the last place.
+#[track_caller]
+fn check_cache(what: &str, actual: &[u8], expected: &[f16]) {
+    let actual: Vec<f16> = values::<u16>(actual).into_iter().map(f16::from_bits).collect();
+    let (mut written, mut twin) = (Vec::new(), Vec::new());
+    for (a, e) in actual.iter().zip(expected) {
+        assert_eq!(a.is_nan(), e.is_nan(), "{what}: the wrong slots were written");
+        if !e.is_nan() {
+            written.push(a.to_f32());
+            twin.push(e.to_f32());
+        }
+    }
+    assert!(!twin.is_empty());
+    assert_close(what, &written, &twin, 1e-3);
+}
+
+gpu_test! {
+    async fn attention_equals_its_twin() {
+        for baseline in [false, true] {
+            let (gpu, mut random) = (gpu(baseline).await, Random::new());
+            for (heads, kv_heads, head_dim, sliding_window, prefix) in
+                [(9, 3, 64, 0, 130), (4, 4, 80, 0, 64), (4, 2, 16, 8, 63), (2, 1, 256, 65, 129), (2, 2, 128, 0, 0)]
+            {
+                let tokens = scattered_tokens(prefix);
+                let slots = 300;
+                let params = Attention {
+                    num_heads: heads,
+                    num_kv_heads: kv_heads,
+                    head_dim,
+                    sliding_window,
+                    scale: 1.0 / (head_dim as f32).sqrt(),
+                };
+                let query: Vec<f32> =
+                    random.floats(tokens.len() * (heads * head_dim) as usize).iter().map(|x| 4.0 * x).collect();
+                let cache = |random: &mut Random| -> Vec<f16> {
+                    let floats = random.floats(slots * (kv_heads * head_dim) as usize);
+                    floats.into_iter().map(f16::from_f32).collect()
+                };
+                let (keys, cached_values) = (cache(&mut random), cache(&mut random));
+                let poison = vec![POISON; query.len()];
+                let (key_bits, value_bits) = (half_bits(&keys), half_bits(&cached_values));
+                let run = Run {
+                    buffers: vec![
+                        bytes(&tokens), bytes(&query), bytes(&key_bits), bytes(&value_bits), bytes(&poison),
+                    ],
+                    ..run(&kernel::ATTENTION, params, tokens.len(), (heads as usize, tokens.len()))
+                };
+                let actual = values(&run.outputs(&gpu).await[0]);
+                let expected = attention(&params, &tokens, &query, &keys, &cached_values);
+                assert_close(&format!("attention {params:?}"), &actual, &expected, 2e-5);
+            }
+        }
+    }
+}
+
+gpu_test! {
+    async fn swiglu_equals_its_twin() {
+        let (gpu, mut random) = (gpu(false).await, Random::new());
+        for (tokens, size) in [(3, 1536), (2, 70)] {
+            let gate: Vec<f32> = random.floats(tokens * size).iter().map(|x| 30.0 * x).collect();
+            let up = random.floats(tokens * size);
+            let params = Elementwise { size: size as u32 };
+            let run = Run {
+                buffers: vec![bytes(&gate), bytes(&up)],
+                ..run(&kernel::SWIGLU, params, tokens, (size.div_ceil(64), tokens))
+            };
+            let actual = values(&run.outputs(&gpu).await[0]);
+            let mut expected = gate.clone();
+            swiglu(&mut expected, &up);
+            assert_close("swiglu", &actual, &expected, 1e-5);
+        }
+    }
+}
+
+gpu_test! {
+    async fn gelu_equals_its_twin() {
+        let (gpu, mut random) = (gpu(false).await, Random::new());
+        for (tokens, size) in [(3, 256), (2, 70)] {
+            let input: Vec<f32> = random.floats(tokens * size).iter().map(|x| 40.0 * x * x * x).collect();
+            let params = Elementwise { size: size as u32 };
+            let run = Run {
+                buffers: vec![bytes(&input)],
+                ..run(&kernel::GELU, params, tokens, (size.div_ceil(64), tokens))
+            };
+            let actual = values(&run.outputs(&gpu).await[0]);
+            let mut expected = input.clone();
+            gelu(&mut expected);
+            assert_close("gelu", &actual, &expected, 1e-5);
+        }
+    }
+}
+
+gpu_test! {
+    async fn gather_rows_equals_its_twin() {
+        let (gpu, mut random) = (gpu(false).await, Random::new());
+        let (tokens, size) = (9, 72);
+        let input = random.floats(tokens * size);
+        let selected = [8u32, 0, 3, 3];
+        let poison = vec![POISON; selected.len() * size];
+        let params = Elementwise { size: size as u32 };
+        let run = Run {
+            buffers: vec![bytes(&input), bytes(&selected), bytes(&poison)],
+            ..run(&kernel::GATHER_ROWS, params, selected.len(), (size.div_ceil(64), selected.len()))
+        };
+        let actual: Vec<f32> = values(&run.outputs(&gpu).await[0]);
+        assert_eq!(actual, gather_rows(&params, &input, &selected));
+    }
+}
+
+gpu_test! {
+    async fn sample_equals_its_twin() {
+        let (gpu, mut random) = (gpu(false).await, Random::new());
+        for (rows, size) in [(1, 49_152), (5, 320), (3, 100)] {
+            let mut logits: Vec<f32> = random.floats(rows * size).iter().map(|x| 8.0 * x).collect();
+            // Two equal best ones: the first counts.
+            let (a, b) = (random.below(size), random.below(size));
+            logits[a] = 9.0;
+            logits[b] = 9.0;
+            let params = Elementwise { size: size as u32 };
+            let poison = vec![u32::MAX; 2 * rows];
+            let run = Run {
+                buffers: vec![bytes(&logits), bytes(&poison)],
+                ..run(&kernel::SAMPLE, params, rows, (rows, 1))
+            };
+            let actual: Vec<[u32; 2]> = values(&run.outputs(&gpu).await[0]);
+            let expected = sample(&params, &logits);
+            assert_eq!(expected[0].0 as usize, a.min(b));
+            for ([id, bits], (twin_id, twin_probability)) in actual.into_iter().zip(expected) {
+                assert_eq!(id, twin_id);
+                assert_close("probability", &[f32::from_bits(bits)], &[twin_probability], 1e-4);
+            }
+        }
+    }
+}

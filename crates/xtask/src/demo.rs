@@ -1,0 +1,33 @@
+//! `cargo xtask demo`: from a fresh clone to the page in a browser.
+
+use anyhow::Result;
+use xtask::serve::Server;
+
+use crate::steps::Steps;
+use crate::tools::{TRUNK, Tool, WASM, WASM_BINDGEN, ensure_wasm_target};
+use crate::{page, weights};
+
+/// Gets what is missing, builds the page, and serves it unless told not to.
+pub fn demo(port: u16, serve: bool) -> Result<()> {
+    let mut steps = Steps::new(7);
+    steps.run(&format!("Rust for {WASM}"), || Ok(((), ensure_wasm_target()?)))?;
+    for tool in [TRUNK, WASM_BINDGEN] {
+        steps.run(&tool.title(), || tool_note(&tool))?;
+    }
+    steps.run("Crates", || Ok(((), page::ensure_crates()?)))?;
+    let weights = steps.run("Model weights", weights::ensure)?;
+    steps.run("Page", || Ok(((), page::build()?)))?;
+    steps.run("Model package", || Ok(((), weights::package(&weights, &page::dist())?)))?;
+    if !serve {
+        return Ok(());
+    }
+    let server = Server::start(&page::dist(), port)?;
+    println!("\nHangtag is at {}   (Ctrl+C ends it)", server.url());
+    server.wait();
+    Ok(())
+}
+
+fn tool_note(tool: &Tool) -> Result<((), String)> {
+    let (_, note) = tool.ensure()?;
+    Ok(((), note))
+}

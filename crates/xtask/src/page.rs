@@ -1,0 +1,180 @@
+//! Building the page: release wasm, JavaScript and assets in `dist/`.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+use xtask::programs::find_on_path;
+
+use crate::command::{cargo, output, path_with, program, root, run};
+use crate::tools::{TRUNK, WASM, WASM_BINDGEN, host};
+
+/// What the page is built from, relative to the project's folder.
+const SOURCES: [&str; 9] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "Trunk.toml",
+    "index.html",
+    "rust-toolchain.toml",
+    "web",
+    "crates/extract",
+    "crates/engine",
+    "crates/task",
+];
+
+/// More of the same: kept apart from tests' goldens, which change nothing in the page.
+const WEIGHTS_SOURCES: [&str; 2] = ["crates/weights/src", "crates/weights/Cargo.toml"];
+
+/// What the page may weigh on the wire, in bytes after brotli.
+const AIM_BYTES: u64 = 1_500_000;
+
+/// The folder that the page is built into.
+pub fn dist() -> PathBuf {
+    root().join("dist")
+}
+
+/// Sees that cargo has every crate of the project, for this machine and for the browser. Without a network it works if
+/// they are there already.
+pub fn ensure_crates() -> Result<String> {
+    let host = host()?;
+    let mut fetch = cargo();
+    fetch.args(["fetch", "--locked", "--target", WASM, "--target", &host]);
+    if output(cargo().args(["fetch", "--locked", "--offline", "--target", WASM, "--target", &host]))
+        .is_ok()
+    {
+        return Ok("all in cargo's cache".to_owned());
+    }
+    run(&mut fetch)
+        .context("the project's crates could not be fetched: check that cargo reaches crates.io")?;
+    Ok("fetched".to_owned())
+}
+
+/// Builds the page, unless it is built and nothing has changed since.
+pub fn build() -> Result<String> {
+    let dist = dist();
+    let stamp = dist.join(".built");
+    let start = SystemTime::now();
+    if is_fresh(&stamp)? {
+        return Ok(format!("nothing has changed since the last build of {}", dist.display()));
+    }
+    let tools = [TRUNK.require()?, WASM_BINDGEN.require()?];
+    println!("      the first build compiles for several minutes");
+    let mut trunk = program(tools[0].join("trunk"));
+    trunk.args(["build", "--release", "--skip-version-check"]).env("PATH", path_with(&tools)?);
+    run(&mut trunk)?;
+    // Dated to the start: what changes during a build is not in it.
+    let mark = || File::create(&stamp)?.set_modified(start);
+    mark().with_context(|| format!("cannot write {}", stamp.display()))?;
+    Ok(format!("built in {}", dist.display()))
+}
+
+fn is_fresh(stamp: &Path) -> Result<bool> {
+    let Ok(built) = fs::metadata(stamp).and_then(|meta| meta.modified()) else {
+        return Ok(false);
+    };
+    let newest = SOURCES.iter().chain(&WEIGHTS_SOURCES).map(|name| newest(&root().join(name)));
+    let newest =
+        newest.collect::<io::Result<Vec<_>>>().context("cannot read the page's sources")?;
+    Ok(newest.into_iter().all(|time| time < built))
+}
+
+/// When a file, or anything in a folder, was last changed. Folders count: they change when a file goes.
+fn newest(path: &Path) -> io::Result<SystemTime> {
+    let meta = fs::metadata(path)?;
+    let mut time = meta.modified()?;
+    if meta.is_dir() {
+        for entry in fs::read_dir(path)? {
+            time = time.max(newest(&entry?.path())?);
+        }
+    }
+    Ok(time)
+}
+
+/// What the page's wasm and JavaScript weigh, raw and compressed, against the aim.
+pub fn sizes() -> Result<String> {
+    let files = code_files(&dist())?;
+    // Node is here anyway, for the wasm tests, and knows brotli.
+    let node = find_on_path("node")
+        .context("Node.js is missing: its zlib measures the compressed size")?;
+    let script = "const fs = require('fs'), zlib = require('zlib');
+        for (const name of process.argv.slice(1)) {
+            const bytes = fs.readFileSync(name);
+            console.log(bytes.length, zlib.brotliCompressSync(bytes).length, zlib.gzipSync(bytes, { level: 9 }).length);
+        }";
+    let printed = output(program(node).args(["-e", script, "--"]).args(&files))?;
+    let sizes: Vec<[u64; 3]> = printed.lines().map(parse_sizes).collect::<Result<_>>()?;
+    println!("      {:>10} {:>10} {:>10}", "bytes", "brotli", "gzip");
+    for (file, [raw, brotli, gzip]) in files.iter().zip(&sizes) {
+        let name = file.file_name().unwrap_or(OsStr::new("?")).to_string_lossy();
+        println!("      {raw:>10} {brotli:>10} {gzip:>10}  {name}");
+    }
+    let [raw, brotli, gzip] =
+        sizes.iter().fold([0; 3], |sum, one| [0, 1, 2].map(|at| sum[at] + one[at]));
+    let verdict = if brotli <= AIM_BYTES { "within" } else { "OVER" };
+    Ok(format!(
+        "{raw} bytes, {brotli} in brotli, {gzip} in gzip: {verdict} the aim of {AIM_BYTES} in brotli"
+    ))
+}
+
+fn parse_sizes(line: &str) -> Result<[u64; 3]> {
+    let numbers: Vec<u64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+    numbers.try_into().ok().with_context(|| format!("node printed `{line}` instead of three sizes"))
+}
+
+/// The wasm, JavaScript and style files at the top of `dist`, by name.
+fn code_files(dist: &Path) -> Result<Vec<PathBuf>> {
+    let folder = fs::read_dir(dist).with_context(|| format!("{} is not built", dist.display()))?;
+    let mut files = Vec::new();
+    for entry in folder {
+        let path = entry?.path();
+        if path
+            .extension()
+            .and_then(OsStr::to_str)
+            .is_some_and(|ending| ["wasm", "js", "css"].contains(&ending))
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn sizes_are_three_numbers() {
+        assert_eq!(parse_sizes("10 4 5").unwrap(), [10, 4, 5]);
+        assert!(parse_sizes("10 4").is_err());
+        assert!(parse_sizes("10 4 x").is_err());
+    }
+
+    #[test]
+    fn changes_deep_down_and_removals_are_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b");
+        fs::create_dir_all(&deep).unwrap();
+        let file = deep.join("c.rs");
+        File::create(&file).unwrap();
+        let later = SystemTime::now() + Duration::from_secs(100);
+        File::options().write(true).open(&file).unwrap().set_modified(later).unwrap();
+        assert_eq!(newest(folder.path()).unwrap(), later);
+        fs::remove_file(&file).unwrap();
+        assert_eq!(
+            newest(folder.path()).unwrap(),
+            fs::metadata(&deep).unwrap().modified().unwrap()
+        );
+    }
+
+    #[test]
+    fn the_listed_sources_exist() {
+        for name in SOURCES.iter().chain(&WEIGHTS_SOURCES) {
+            assert!(root().join(name).exists(), "{name}");
+        }
+    }
+}

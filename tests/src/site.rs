@@ -1,0 +1,130 @@
+//! The built page with model packages of the tests' own, served as `cargo xtask demo` serves it.
+
+use crate::recorder::{Recorder, Request};
+use anyhow::{Context, Result, bail};
+use hangtag_weights::{FileSource, Manifest, ManifestFile};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+use xtask::serve::Server;
+
+/// A temporary copy of `dist/`, and the server of it.
+pub struct Site {
+    folder: TempDir,
+    _server: Server,
+    recorder: Recorder,
+}
+
+/// The folder that `cargo xtask demo --no-serve` builds.
+///
+/// # Errors
+/// When it was not built.
+pub fn dist() -> Result<PathBuf> {
+    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("dist");
+    if !dist.join("index.html").is_file() {
+        bail!("{} was not built; `cargo xtask demo --no-serve` builds it", dist.display());
+    }
+    Ok(dist)
+}
+
+impl Site {
+    /// Copies the page, without its models, and serves it on a free port.
+    ///
+    /// # Errors
+    /// When `dist` cannot be copied or no port is to be had.
+    pub fn of(dist: &Path) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        copy_folder(dist, folder.path(), Some("models"))?;
+        let server = Server::start(folder.path(), 0)?;
+        let recorder = Recorder::start(server.address())?;
+        Ok(Self { folder, _server: server, recorder })
+    }
+
+    /// Adds the package `models/NAME` with one GGUF file of these bytes, and a manifest that describes them truly.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn add_package(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.package_file(name)?;
+        fs::write(&path, bytes)?;
+        self.write_manifest(name, &path)
+    }
+
+    /// Adds the package `models/NAME` with the GGUF file at `path`, linked where the disk allows it.
+    ///
+    /// # Errors
+    /// When it can be neither linked nor copied.
+    pub fn add_package_of(&self, name: &str, path: &Path) -> Result<()> {
+        let target = self.package_file(name)?;
+        if fs::hard_link(path, &target).is_err() {
+            fs::copy(path, &target)?;
+        }
+        self.write_manifest(name, &target)
+    }
+
+    /// Changes the GGUF file of the package `models/NAME` and leaves its manifest as it is.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn replace_file(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        Ok(fs::write(self.package_file(name)?, bytes)?)
+    }
+
+    /// The page's address, with the package `models/NAME`.
+    pub fn url(&self, name: &str) -> String {
+        format!("{}?model=models/{name}", self.recorder.url())
+    }
+
+    /// The address of the site, with a slash at its end.
+    pub fn origin(&self) -> String {
+        self.recorder.url()
+    }
+
+    /// What browsers asked of the site so far.
+    pub fn requests(&self) -> Vec<Request> {
+        self.recorder.requests()
+    }
+
+    /// How often browsers asked for a model's weights so far.
+    pub fn weight_requests(&self) -> usize {
+        self.requests().iter().filter(|request| request.target.contains(".gguf")).count()
+    }
+
+    fn package_file(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.path().join("models").join(name);
+        fs::create_dir_all(&folder)?;
+        Ok(folder.join("model.gguf"))
+    }
+
+    fn write_manifest(&self, name: &str, path: &Path) -> Result<()> {
+        let source = FileSource::open(path)?;
+        let file = pollster::block_on(ManifestFile::of("model.gguf", &source, |_| {}))?;
+        let manifest = Manifest {
+            name: name.to_owned(),
+            base: "random weights".to_owned(),
+            licence: "MIT OR Apache-2.0".to_owned(),
+            task_version: hangtag_task::TASK_VERSION,
+            presets: vec![],
+            files: vec![file],
+        };
+        fs::write(path.with_file_name("manifest.json"), manifest.to_json()?)?;
+        Ok(())
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path, except: Option<&str>) -> Result<()> {
+    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if except.is_some_and(|name| entry.file_name() == name) {
+            continue;
+        }
+        if source.is_dir() {
+            fs::create_dir_all(&target)?;
+            copy_folder(&source, &target, None)?;
+        } else {
+            fs::copy(&source, &target)?;
+        }
+    }
+    Ok(())
+}
