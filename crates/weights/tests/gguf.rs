@@ -320,7 +320,8 @@ enum Reached {
 /// Damages files in many ways, and sees to it that enough of them get past each check.
 #[test]
 fn mutated_files_never_panic() {
-    let changes = proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4);
+    // Single bits: whole bytes would mostly break UTF-8 or a length, and so test only those checks.
+    let changes = proptest::collection::vec((any::<prop::sample::Index>(), 0..8), 1..4);
     let cut = prop::option::weighted(0.1, any::<prop::sample::Index>());
     let files = [
         written(&writer()),
@@ -329,14 +330,14 @@ fn mutated_files_never_panic() {
     ];
     let reached = RefCell::new(Vec::new());
     let mut runner = TestRunner::new_with_rng(
-        ProptestConfig::with_cases(500),
+        ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) },
         TestRng::deterministic_rng(RngAlgorithm::ChaCha),
     );
     let result = runner.run(&(changes, cut), |(changes, cut)| {
         for mut bytes in files.clone() {
-            for (at, byte) in &changes {
+            for (at, bit) in &changes {
                 let at = at.index(bytes.len());
-                bytes[at] = *byte;
+                bytes[at] ^= 1_u8 << bit;
             }
             if let Some(cut) = &cut {
                 bytes.truncate(cut.index(bytes.len()));
@@ -348,7 +349,7 @@ fn mutated_files_never_panic() {
     result.unwrap();
     for stage in [Reached::Nothing, Reached::File, Reached::Tokenizer] {
         let count = reached.borrow().iter().filter(|&&reached| reached == stage).count();
-        assert!(count > 100, "{count} of 1500 reached {stage:?}");
+        assert!(count > 100, "{count} of 6000 reached {stage:?}");
     }
 }
 

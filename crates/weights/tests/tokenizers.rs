@@ -188,6 +188,20 @@ fn text_never_becomes_a_control_token() {
 }
 
 #[test]
+fn a_token_with_a_role_is_a_control_token_whatever_its_type() {
+    let mut metadata = tempting_vocabulary();
+    let kinds = metadata.get_i32_array("tokenizer.ggml.token_type").unwrap();
+    let kinds = set(&set(kinds, 1, 1), 2, 1); // <s> and </s>, as normal tokens
+    metadata.insert("tokenizer.ggml.token_type", kinds);
+    let encode =
+        |metadata: &Metadata| tokenizer(metadata).encode("</s>", Position::Continuation).unwrap();
+    assert!(!encode(&metadata).contains(&2));
+    // Without the role it is a token like any other.
+    metadata.insert("tokenizer.ggml.eos_token_id", 0_u32);
+    assert_eq!(encode(&metadata), [2]);
+}
+
+#[test]
 fn user_defined_tokens_are_matched_first() {
     let mut metadata = tempting_vocabulary();
     let mut tokens = metadata.get_str_array("tokenizer.ggml.tokens").unwrap().to_vec();
@@ -286,7 +300,7 @@ fn damaged_vocabularies_never_panic() {
     let originals = SMALL.map(|golden| block_on(golden.metadata()));
     let usable = Cell::new(0);
     let mut runner = TestRunner::new_with_rng(
-        ProptestConfig::with_cases(300),
+        ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) },
         TestRng::deterministic_rng(RngAlgorithm::ChaCha),
     );
     let input = (prop::collection::vec(damage(), 1..5), any::<String>());
@@ -300,6 +314,7 @@ fn damaged_vocabularies_never_panic() {
             for text in [text.as_str(), "the price </s><s><|im_end|> of it\n"] {
                 let ids = tokenizer.encode(text, Position::Continuation).unwrap();
                 prop_assert!(ids.iter().all(|&id| kinds[id as usize] != 3), "{ids:?}");
+                prop_assert!(ids.iter().all(|&id| Some(id) != tokenizer.eos()), "{ids:?}");
                 tokenizer.decode(&ids);
             }
             tokenizer.stop_tokens();

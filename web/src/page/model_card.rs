@@ -1,5 +1,6 @@
 //! The model: what it is, where it is, how far it is.
 
+use hangtag_web::ask::sentence;
 use hangtag_web::protocol::{Failure, Gpu, LoadStep, Loaded, Package, Storage};
 use hangtag_web::units::{bytes, count, percent, seconds};
 use leptos::prelude::*;
@@ -146,7 +147,7 @@ fn Broken(failure: Failure) -> impl IntoView {
     let advice = failure.advice();
     view! {
         <div class="error" role="alert" data-testid="model-error">
-            <p>{failure.message}</p>
+            <p>{sentence(&failure.message)}</p>
             <p>{advice}</p>
         </div>
         <div class="chips">
@@ -204,11 +205,14 @@ fn Facts() -> impl IntoView {
 #[component]
 fn PackageFacts(package: Package) -> impl IntoView {
     let kept = package.is_kept().then(|| view! { <dd data-testid="model-kept">"Kept in this browser"</dd> });
-    let not_kept = (!package.is_kept()).then(|| view! { <dd>{format!("{} kept", bytes(package.kept_bytes))}</dd> });
+    let part_kept = (!package.is_kept()).then(|| match package.kept_bytes {
+        0 => view! { <dd>"No"</dd> }.into_any(),
+        some => view! { <dd>{format!("{} of it", bytes(some))}</dd> }.into_any(),
+    });
     view! {
         <div><dt>"Made from"</dt><dd>{package.base}</dd></div>
         <div><dt>"Licence"</dt><dd>{package.licence}</dd></div>
-        <div><dt>"On this device"</dt>{kept}{not_kept}</div>
+        <div><dt>"On this device"</dt>{kept}{part_kept}</div>
     }
 }
 

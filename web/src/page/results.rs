@@ -1,5 +1,6 @@
 //! The filled-in tag: state of the run, its text, its table.
 
+use hangtag_web::ask::sentence;
 use hangtag_web::protocol::RunStep;
 use hangtag_web::units::{percent, plural, seconds};
 use leptos::prelude::*;
@@ -112,7 +113,7 @@ fn RunError() -> impl IntoView {
             });
             view! {
                 <div class="error" role="alert" data-testid="run-error">
-                    <p>{failure.message}</p>
+                    <p>{sentence(&failure.message)}</p>
                     <p>{advice}</p>
                     <div class="chips">
                         {restart}

@@ -1,7 +1,6 @@
 //! The table of features. Rows are there from the start and fill in as answers come.
 
 use hangtag_task::FeatureValue;
-use hangtag_web::units::percent;
 use leptos::prelude::*;
 
 use super::source_view::scroll_to_mark;
@@ -123,7 +122,7 @@ fn ValueCell(value: FeatureValue, index: usize, point: impl Fn() + Clone + 'stat
 
 #[component]
 fn ConfidenceCell(confidence: f32) -> impl IntoView {
-    let words = format!("{}%", percent(f64::from(confidence), 1.0));
+    let words = format!("{:.0}%", 100.0 * confidence);
     view! {
         <td class="confidence" data-testid="confidence" data-confidence=confidence.to_string()>
             <meter min="0" max="1" value=confidence.to_string() aria-hidden="true"></meter>
