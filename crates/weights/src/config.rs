@@ -130,7 +130,7 @@ impl ModelConfig {
         if !heads.is_multiple_of(kv_heads) {
             return implausible(format!("{heads} attention heads over {kv_heads} key-value heads"));
         }
-        if false {
+        if self.head_dim > MAX_HEAD_DIM {
             return implausible(format!("head size {} is over {MAX_HEAD_DIM}", self.head_dim));
         }
         if !self.rotary_dim.is_multiple_of(2) || self.rotary_dim > self.head_dim {

@@ -135,26 +135,26 @@ fn what_is_not_supported_is_named() {
 
 #[test]
 fn implausible_sizes_are_refused() {
-    for (key, value) in [
-        ("llama.embedding_length", 0_u32),
-        ("llama.embedding_length", 128),
-        ("llama.feed_forward_length", 0),
-        ("llama.feed_forward_length", u32::MAX),
-        ("llama.block_count", 0),
-        ("llama.block_count", 1000),
-        ("llama.attention.head_count", 0),
-        ("llama.attention.head_count", 5),
-        ("llama.attention.head_count_kv", 0),
-        ("llama.attention.head_count_kv", 3),
-        ("llama.attention.head_count_kv", 8),
-        ("llama.attention.key_length", 257),
-        ("llama.context_length", 0),
-        ("llama.rope.dimension_count", 0),
-        ("llama.rope.dimension_count", 7),
-        ("llama.rope.dimension_count", 18),
+    for (key, value, problem) in [
+        ("llama.embedding_length", 0_u32, "embedding_length is 0"),
+        ("llama.embedding_length", 128, "token_embd.weight has shape"),
+        ("llama.feed_forward_length", 0, "feed_forward_length is 0"),
+        ("llama.feed_forward_length", u32::MAX, "feed_forward_length is"),
+        ("llama.block_count", 0, "block_count is 0"),
+        ("llama.block_count", 1000, "1000 layers"),
+        ("llama.attention.head_count", 0, "head_count is 0"),
+        ("llama.attention.head_count", 5, "does not divide into 5 heads"),
+        ("llama.attention.head_count_kv", 0, "head_count_kv is 0"),
+        ("llama.attention.head_count_kv", 3, "over 3 key-value heads"),
+        ("llama.attention.head_count_kv", 8, "over 8 key-value heads"),
+        ("llama.attention.key_length", 258, "head size 258 is over"),
+        ("llama.context_length", 0, "context_length is 0"),
+        ("llama.rope.dimension_count", 0, "dimension_count is 0"),
+        ("llama.rope.dimension_count", 7, "rotary size 7"),
+        ("llama.rope.dimension_count", 18, "rotary size 18"),
     ] {
         let error = refused(key, value);
-        assert!(!error.is_empty(), "{key} {value}: {error}");
+        assert!(error.contains(problem), "{key} {value}: {error}");
     }
     for number in [0.0_f32, -1.0, f32::NAN, f32::INFINITY] {
         assert!(refused("llama.attention.layer_norm_rms_epsilon", number).contains("epsilon"));
