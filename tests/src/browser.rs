@@ -37,7 +37,11 @@ impl Browser {
     ///
     /// # Errors
     /// When one of them does not start.
-    pub async fn start(chromedriver: &Path, chrome: &Path, options: BrowserOptions) -> Result<Self> {
+    pub async fn start(
+        chromedriver: &Path,
+        chrome: &Path,
+        options: BrowserOptions,
+    ) -> Result<Self> {
         let profile = tempfile::tempdir()?;
         let mut process = Command::new(chromedriver)
             .arg("--port=0")
@@ -69,8 +73,13 @@ impl Browser {
     ///
     /// # Errors
     /// When it throws, or returns something else than a `T`.
-    pub async fn script<T: for<'a> Deserialize<'a>>(&self, body: &str, arguments: Vec<Value>) -> Result<T> {
-        let returned = self.driver().execute(body, arguments).await.with_context(|| body.to_owned())?;
+    pub async fn script<T: for<'a> Deserialize<'a>>(
+        &self,
+        body: &str,
+        arguments: Vec<Value>,
+    ) -> Result<T> {
+        let returned =
+            self.driver().execute(body, arguments).await.with_context(|| body.to_owned())?;
         Ok(returned.convert()?)
     }
 
@@ -80,7 +89,10 @@ impl Browser {
     /// When it does not come.
     pub async fn element(&self, test_id: &str) -> Result<WebElement> {
         let selector = format!("[data-testid=\"{test_id}\"]");
-        self.until(&format!("no element {test_id}"), async || Ok(self.driver().find(By::Css(&selector)).await.ok())).await
+        self.until(&format!("no element {test_id}"), async || {
+            Ok(self.driver().find(By::Css(&selector)).await.ok())
+        })
+        .await
     }
 
     /// Text of the element with this test id, or `None` if there is none.
@@ -129,7 +141,12 @@ impl Browser {
     ///
     /// # Errors
     /// When it does not become so; with what the page says of itself.
-    pub async fn attribute_becomes(&self, test_id: &str, name: &str, values: &[&str]) -> Result<String> {
+    pub async fn attribute_becomes(
+        &self,
+        test_id: &str,
+        name: &str,
+        values: &[&str],
+    ) -> Result<String> {
         let wanted = format!("{name} of {test_id} did not become {values:?}");
         self.until(&wanted, async || {
             let value = self.attribute(test_id, name).await?;
@@ -142,7 +159,11 @@ impl Browser {
     ///
     /// # Errors
     /// When it has nothing for too long (`problem`, and the page's text), or fails.
-    pub async fn until<T>(&self, problem: &str, mut found: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    pub async fn until<T>(
+        &self,
+        problem: &str,
+        mut found: impl AsyncFnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
         let start = Instant::now();
         loop {
             if let Some(value) = found().await? {
@@ -150,7 +171,12 @@ impl Browser {
             }
             if start.elapsed() > PATIENCE {
                 let page: String = self.script("return document.body.innerText", vec![]).await?;
-                let log = self.driver().browser_log().await.map(|log| format!("{log:?}")).unwrap_or_default();
+                let log = self
+                    .driver()
+                    .browser_log()
+                    .await
+                    .map(|log| format!("{log:?}"))
+                    .unwrap_or_default();
                 bail!("{problem} within {PATIENCE:?}. The page:\n{page}\nIts console:\n{log}");
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -173,7 +199,10 @@ impl Drop for Browser {
 fn shut_down(port: u16) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    stream.write_all(format!("GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    stream.write_all(
+        format!("GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n")
+            .as_bytes(),
+    )?;
     stream.read_to_end(&mut Vec::new())?;
     Ok(())
 }
@@ -185,7 +214,9 @@ fn read_port(process: &mut Child) -> Result<u16> {
     let mut seen = String::new();
     for line in lines.by_ref() {
         let line = line?;
-        if let Some(rest) = line.split("on port ").nth(1).filter(|_| line.contains("started successfully")) {
+        if let Some(rest) =
+            line.split("on port ").nth(1).filter(|_| line.contains("started successfully"))
+        {
             let port = rest.trim_end_matches('.').parse()?;
             // Read on, so that chromedriver never waits for room to print.
             std::thread::spawn(move || lines.for_each(drop));
@@ -204,7 +235,13 @@ fn capabilities(chrome: &Path, profile: &Path, options: BrowserOptions) -> Resul
         true => "--disable-features=WebGPU,WebGPUService",
         false => "--enable-unsafe-webgpu",
     };
-    let fixed = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,1000", "--no-first-run"];
+    let fixed = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--window-size=1280,1000",
+        "--no-first-run",
+    ];
     for argument in fixed.into_iter().chain([webgpu, &profile]) {
         caps.add_arg(argument)?;
     }

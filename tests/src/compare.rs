@@ -9,11 +9,8 @@ pub fn nmse(actual: &[f32], expected: &[f32]) -> f64 {
     if actual.len() != expected.len() || !finite(actual) || !finite(expected) || size == 0.0 {
         return f64::INFINITY;
     }
-    let error: f64 = actual
-        .iter()
-        .zip(expected)
-        .map(|(&a, &e)| (f64::from(a) - f64::from(e)).powi(2))
-        .sum();
+    let error: f64 =
+        actual.iter().zip(expected).map(|(&a, &e)| (f64::from(a) - f64::from(e)).powi(2)).sum();
     error / size
 }
 

@@ -2,7 +2,10 @@
 
 use crate::require::require;
 use anyhow::Result;
-use hangtag_engine::{Engine, EngineError, EngineOptions, Event, Finish, GeneratedToken, Gpu, GpuOptions, Job, JobStats};
+use hangtag_engine::{
+    Engine, EngineError, EngineOptions, Event, Finish, GeneratedToken, Gpu, GpuOptions, Job,
+    JobStats,
+};
 use hangtag_weights::{ByteSource, Gguf, ModelConfig};
 use std::ops::ControlFlow;
 
@@ -59,6 +62,7 @@ pub fn run(engine: &mut Engine, job: &Job) -> Result<(Vec<Answer>, JobStats), En
         ControlFlow::Continue(())
     }))?;
     let answers = answers.into_iter().enumerate();
-    let answers = answers.map(|(i, answer)| answer.unwrap_or_else(|| panic!("row {i} was never reported")));
+    let answers =
+        answers.map(|(i, answer)| answer.unwrap_or_else(|| panic!("row {i} was never reported")));
     Ok((answers.collect(), stats))
 }

@@ -55,7 +55,11 @@ fn lock(requests: &Mutex<Vec<Request>>) -> MutexGuard<'_, Vec<Request>> {
 }
 
 /// One request for each connection: `Connection: close` in both directions saves parsing the answers.
-fn hand_on(mut browser: TcpStream, server: SocketAddr, requests: &Mutex<Vec<Request>>) -> io::Result<()> {
+fn hand_on(
+    mut browser: TcpStream,
+    server: SocketAddr,
+    requests: &Mutex<Vec<Request>>,
+) -> io::Result<()> {
     let mut received = Vec::new();
     let end = loop {
         if let Some(at) = received.windows(4).position(|four| four == b"\r\n\r\n") {

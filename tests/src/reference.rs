@@ -118,7 +118,10 @@ impl Reference {
                 let weights = softmax(&keys.map(|key| dot(query, key) / scale).collect::<Vec<_>>());
                 for i in range {
                     let values = v[first..=position].iter().map(|value| f64::from(value[i]));
-                    heads.push(values.zip(&weights).map(|(value, weight)| value * weight).sum::<f64>() as f32);
+                    heads.push(
+                        values.zip(&weights).map(|(value, weight)| value * weight).sum::<f64>()
+                            as f32,
+                    );
                 }
             }
             out.push(self.linear(&format!("{block}attn_output"), &heads)?);

@@ -11,7 +11,9 @@ pub fn require<T, E: std::fmt::Display>(what: &str, found: Result<T, E>) -> Opti
     match found {
         Ok(value) => Some(value),
         Err(problem) => {
-            let message = format!("NOT TESTED, {what}: {problem}\n`cargo xtask test` installs what is missing.");
+            let message = format!(
+                "NOT TESTED, {what}: {problem}\n`cargo xtask test` installs what is missing."
+            );
             assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
             // Straight to the terminal: the test runner hides what a passing test prints.
             std::io::stderr().write_all(format!("\n{message}\n\n").as_bytes()).ok();

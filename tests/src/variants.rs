@@ -44,7 +44,9 @@ impl Variant {
                 self.tensors.push((name, shape, numbers));
                 continue;
             }
-            for (part, numbers) in ["attn_q", "attn_k", "attn_v"].iter().zip(numbers.chunks(numbers.len() / 3)) {
+            for (part, numbers) in
+                ["attn_q", "attn_k", "attn_v"].iter().zip(numbers.chunks(numbers.len() / 3))
+            {
                 let mut shape = shape.clone();
                 shape[0] /= 3;
                 self.tensors.push((name.replace("attn_qkv", part), shape, numbers.to_vec()));

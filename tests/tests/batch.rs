@@ -12,7 +12,12 @@ use std::ops::ControlFlow;
 const VOCAB_SIZE: u32 = 320;
 
 /// An engine for the golden model `name`; `None` without a GPU.
-fn engine(name: &str, dtype: DType, baseline: bool, options: EngineOptions) -> Result<Option<Engine>> {
+fn engine(
+    name: &str,
+    dtype: DType,
+    baseline: bool,
+    options: EngineOptions,
+) -> Result<Option<Engine>> {
     let Some(gpu) = gpu(&format!("{name}: batches"), baseline) else { return Ok(None) };
     Ok(Some(load(gpu, &model(name, dtype)?, options)?))
 }
@@ -37,7 +42,11 @@ fn mixed_job(seed: u32, prefix: usize, rows: usize) -> Job {
         suffix: tokens(seed + 100 + i as u32, 1 + (i * 7) % 19),
         max_new_tokens: 1 + (i * 5) % 23,
     };
-    Job { prefix: tokens(seed, prefix), rows: (0..rows).map(row).collect(), stop_tokens: vec![0, 20, 21, 22] }
+    Job {
+        prefix: tokens(seed, prefix),
+        rows: (0..rows).map(row).collect(),
+        stop_tokens: vec![0, 20, 21, 22],
+    }
 }
 
 /// Each row by itself, with nothing cached.
@@ -59,7 +68,10 @@ fn assert_same(what: &str, actual: &[Answer], expected: &[Answer]) {
         assert_eq!(actual.finish, expected.finish, "{what}: row {i}");
         for (a, e) in actual.tokens.iter().zip(&expected.tokens) {
             let (a, e) = (a.probability, e.probability);
-            assert!((a - e).abs() < 2e-3 && a > 0.0 && a <= 1.0, "{what}: row {i}: probability {a}, expected {e}");
+            assert!(
+                (a - e).abs() < 2e-3 && a > 0.0 && a <= 1.0,
+                "{what}: row {i}: probability {a}, expected {e}"
+            );
         }
     }
 }
@@ -67,7 +79,9 @@ fn assert_same(what: &str, actual: &[Answer], expected: &[Answer]) {
 #[test]
 fn a_batch_answers_as_its_rows_one_by_one() -> Result<()> {
     for name in goldens::NAMES {
-        let Some(mut engine) = engine(name, DType::F32, false, small_options())? else { return Ok(()) };
+        let Some(mut engine) = engine(name, DType::F32, false, small_options())? else {
+            return Ok(());
+        };
         for (seed, prefix) in [(1, 1), (2, 37), (3, 130)] {
             let job = mixed_job(seed, prefix, 21);
             let expected = one_by_one(&mut engine, &job)?;
@@ -75,8 +89,14 @@ fn a_batch_answers_as_its_rows_one_by_one() -> Result<()> {
             let (answers, stats) = run(&mut engine, &job)?;
             assert_same(&format!("{name}, prefix of {prefix}"), &answers, &expected);
             assert_eq!((stats.prefix_tokens, stats.cached_prefix_tokens), (prefix, 0));
-            assert_eq!(stats.suffix_tokens, job.rows.iter().map(|row| row.suffix.len()).sum::<usize>());
-            assert_eq!(stats.generated_tokens, answers.iter().map(|answer| answer.tokens.len()).sum::<usize>());
+            assert_eq!(
+                stats.suffix_tokens,
+                job.rows.iter().map(|row| row.suffix.len()).sum::<usize>()
+            );
+            assert_eq!(
+                stats.generated_tokens,
+                answers.iter().map(|answer| answer.tokens.len()).sum::<usize>()
+            );
         }
     }
     Ok(())
@@ -85,12 +105,17 @@ fn a_batch_answers_as_its_rows_one_by_one() -> Result<()> {
 /// The comparison above would be worth little if all rows said the same.
 #[test]
 fn rows_of_the_mixed_job_differ() -> Result<()> {
-    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else { return Ok(()) };
+    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else {
+        return Ok(());
+    };
     let (answers, _) = run(&mut engine, &mixed_job(2, 37, 21))?;
     let distinct: std::collections::BTreeSet<_> = answers.iter().map(Answer::ids).collect();
     assert!(distinct.len() >= 18, "only {} distinct answers", distinct.len());
     assert!(answers.iter().any(|answer| answer.finish == Finish::Stop), "no row was stopped");
-    assert!(answers.iter().any(|answer| answer.finish == Finish::Length), "no row reached its length");
+    assert!(
+        answers.iter().any(|answer| answer.finish == Finish::Length),
+        "no row reached its length"
+    );
     Ok(())
 }
 
@@ -98,7 +123,9 @@ fn rows_of_the_mixed_job_differ() -> Result<()> {
 #[test]
 fn answers_are_the_likeliest_tokens_of_the_plain_logits() -> Result<()> {
     for name in goldens::NAMES {
-        let Some(mut engine) = engine(name, DType::Q4_0, false, small_options())? else { return Ok(()) };
+        let Some(mut engine) = engine(name, DType::Q4_0, false, small_options())? else {
+            return Ok(());
+        };
         let job = mixed_job(4, 23, 6);
         let (answers, _) = run(&mut engine, &job)?;
         for (row, answer) in job.rows.iter().zip(&answers) {
@@ -106,7 +133,8 @@ fn answers_are_the_likeliest_tokens_of_the_plain_logits() -> Result<()> {
             all.pop();
             let logits = pollster::block_on(engine.logits(&all))?;
             let first = job.prefix.len() + row.suffix.len() - 1;
-            let likeliest: Vec<u32> = logits.chunks(VOCAB_SIZE as usize).skip(first).map(argmax).collect();
+            let likeliest: Vec<u32> =
+                logits.chunks(VOCAB_SIZE as usize).skip(first).map(argmax).collect();
             assert_eq!(answer.ids(), likeliest, "{name}");
         }
     }
@@ -116,8 +144,12 @@ fn answers_are_the_likeliest_tokens_of_the_plain_logits() -> Result<()> {
 #[test]
 fn the_longest_common_prefix_is_reused_and_changes_nothing() -> Result<()> {
     for name in goldens::NAMES {
-        let Some(mut kept) = engine(name, DType::F32, false, small_options())? else { return Ok(()) };
-        let Some(mut fresh) = engine(name, DType::F32, false, small_options())? else { return Ok(()) };
+        let Some(mut kept) = engine(name, DType::F32, false, small_options())? else {
+            return Ok(());
+        };
+        let Some(mut fresh) = engine(name, DType::F32, false, small_options())? else {
+            return Ok(());
+        };
         let first = mixed_job(5, 60, 5);
         let branch = |keep: usize, more: usize, seed: u32| {
             let prefix = [&first.prefix[..keep], &tokens(seed, more)].concat();
@@ -125,11 +157,11 @@ fn the_longest_common_prefix_is_reused_and_changes_nothing() -> Result<()> {
         };
         let jobs = [
             (0, first.clone()),
-            (60, first.clone()),        // the same text again
-            (60, branch(60, 15, 6)),    // a text that goes on
-            (41, branch(41, 30, 7)),    // another end
-            (41, branch(41, 0, 8)),     // a text cut short
-            (0, mixed_job(9, 50, 5)),   // another text
+            (60, first.clone()),      // the same text again
+            (60, branch(60, 15, 6)),  // a text that goes on
+            (41, branch(41, 30, 7)),  // another end
+            (41, branch(41, 0, 8)),   // a text cut short
+            (0, mixed_job(9, 50, 5)), // another text
         ];
         for (i, (common, job)) in jobs.iter().enumerate() {
             let (answers, stats) = run(&mut kept, job)?;
@@ -144,7 +176,9 @@ fn the_longest_common_prefix_is_reused_and_changes_nothing() -> Result<()> {
 
 #[test]
 fn plain_logits_leave_the_cached_prefix_alone_or_drop_it() -> Result<()> {
-    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else { return Ok(()) };
+    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else {
+        return Ok(());
+    };
     let job = mixed_job(10, 40, 4);
     let (expected, _) = run(&mut engine, &job)?;
     pollster::block_on(engine.logits(&tokens(11, 25)))?;
@@ -155,17 +189,27 @@ fn plain_logits_leave_the_cached_prefix_alone_or_drop_it() -> Result<()> {
 
 #[test]
 fn a_job_after_a_cancelled_one_is_right() -> Result<()> {
-    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else { return Ok(()) };
+    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else {
+        return Ok(());
+    };
     let next = mixed_job(12, 33, 9);
     let (expected, _) = run(&mut engine, &next)?;
-    let stopped = Job { prefix: [&next.prefix[..20], &tokens(13, 200)].concat(), ..mixed_job(13, 0, 9) };
+    let stopped =
+        Job { prefix: [&next.prefix[..20], &tokens(13, 200)].concat(), ..mixed_job(13, 0, 9) };
     for event_to_stop_at in [1, 2, 3, 6] {
         let mut events = 0;
         let result = pollster::block_on(engine.run(&stopped, &mut |_| {
             events += 1;
-            if events == event_to_stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if events == event_to_stop_at {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         }));
-        assert!(matches!(result, Err(EngineError::Cancelled)), "stopped at event {event_to_stop_at}");
+        assert!(
+            matches!(result, Err(EngineError::Cancelled)),
+            "stopped at event {event_to_stop_at}"
+        );
         assert_eq!(events, event_to_stop_at, "events came after the stop");
         let (answers, _) = run(&mut engine, &next)?;
         assert_same(&format!("after a stop at event {event_to_stop_at}"), &answers, &expected);
@@ -175,7 +219,9 @@ fn a_job_after_a_cancelled_one_is_right() -> Result<()> {
 
 #[test]
 fn a_dropped_run_leaves_the_engine_usable() -> Result<()> {
-    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else { return Ok(()) };
+    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else {
+        return Ok(());
+    };
     let next = mixed_job(14, 33, 5);
     let (expected, _) = run(&mut engine, &next)?;
     let other = mixed_job(15, 90, 5);
@@ -195,7 +241,9 @@ fn a_dropped_run_leaves_the_engine_usable() -> Result<()> {
 fn more_rows_than_fit_are_answered_in_waves() -> Result<()> {
     for name in goldens::NAMES {
         let job = mixed_job(16, 40, 23);
-        let Some(mut roomy) = engine(name, DType::F32, false, small_options())? else { return Ok(()) };
+        let Some(mut roomy) = engine(name, DType::F32, false, small_options())? else {
+            return Ok(());
+        };
         let (expected, _) = run(&mut roomy, &job)?;
         let few_rows = EngineOptions { max_rows: 4, ..small_options() };
         // Room for the prefix and the longest row (18 + 23 tokens), and little more.
@@ -249,7 +297,8 @@ fn too_little_memory_is_refused_before_loading() -> Result<()> {
     // 2 layers, keys and values, 2 heads of 16 numbers of 2 or 4 bytes, 1024 tokens.
     assert!((262_144..=2 * 524_288).contains(&plan.kv_cache_bytes), "{plan}");
     assert_eq!(plan.total_bytes(), plan.weights_bytes + plan.kv_cache_bytes + plan.scratch_bytes);
-    let options = EngineOptions { memory_limit_bytes: Some(plan.total_bytes() - 1), ..small_options() };
+    let options =
+        EngineOptions { memory_limit_bytes: Some(plan.total_bytes() - 1), ..small_options() };
     let Some(gpu) = gpu("llama: memory limit", false) else { return Ok(()) };
     let error = load(gpu, &gguf, options).err().map(|error| error.to_string()).unwrap_or_default();
     assert!(error.chars().filter(char::is_ascii_digit).count() >= 4, "no figures in {error:?}");
@@ -258,7 +307,9 @@ fn too_little_memory_is_refused_before_loading() -> Result<()> {
 
 #[test]
 fn jobs_that_make_no_sense_are_errors_or_empty() -> Result<()> {
-    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else { return Ok(()) };
+    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else {
+        return Ok(());
+    };
     let good = mixed_job(19, 12, 3);
     let (answers, _) = run(&mut engine, &Job { rows: vec![], ..good.clone() })?;
     assert!(answers.is_empty());
@@ -266,7 +317,10 @@ fn jobs_that_make_no_sense_are_errors_or_empty() -> Result<()> {
         let rows = vec![good.rows[0].clone(), RowRequest { suffix, max_new_tokens }];
         Job { rows, ..good.clone() }
     };
-    assert!(run(&mut engine, &with_row(vec![VOCAB_SIZE], 4)).is_err(), "a token that does not exist in a suffix");
+    assert!(
+        run(&mut engine, &with_row(vec![VOCAB_SIZE], 4)).is_err(),
+        "a token that does not exist in a suffix"
+    );
     assert!(run(&mut engine, &with_row(vec![], 4)).is_err(), "a row without a suffix");
     let strange = Job { prefix: vec![5, u32::MAX], ..good.clone() };
     assert!(run(&mut engine, &strange).is_err(), "a token that does not exist in the prefix");
@@ -278,9 +332,12 @@ fn jobs_that_make_no_sense_are_errors_or_empty() -> Result<()> {
 
 #[test]
 fn no_prefix_is_a_prefix_too() -> Result<()> {
-    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else { return Ok(()) };
+    let Some(mut engine) = engine("llama", DType::F32, false, small_options())? else {
+        return Ok(());
+    };
     let prompt = &goldens::prompts("llama")?[1];
-    let rows = vec![RowRequest { suffix: prompt.tokens.clone(), max_new_tokens: prompt.greedy.len() }];
+    let rows =
+        vec![RowRequest { suffix: prompt.tokens.clone(), max_new_tokens: prompt.greedy.len() }];
     let (answers, _) = run(&mut engine, &Job { prefix: vec![], rows, stop_tokens: vec![] })?;
     assert_eq!(answers[0].ids(), prompt.greedy);
     Ok(())
@@ -289,17 +346,33 @@ fn no_prefix_is_a_prefix_too() -> Result<()> {
 #[test]
 fn the_baseline_tier_answers_as_the_full_one() -> Result<()> {
     for name in goldens::NAMES {
-        for (dtype, limit) in [(DType::F32, 1e-5), (DType::Q4_0, 1e-4), (DType::Q8_0, 1e-4), (DType::F16, 1e-5)] {
-            let Some(mut full) = engine(name, dtype, false, small_options())? else { return Ok(()) };
-            let Some(mut baseline) = engine(name, dtype, true, small_options())? else { return Ok(()) };
+        for (dtype, limit) in
+            [(DType::F32, 1e-5), (DType::Q4_0, 1e-4), (DType::Q8_0, 1e-4), (DType::F16, 1e-5)]
+        {
+            let Some(mut full) = engine(name, dtype, false, small_options())? else {
+                return Ok(());
+            };
+            let Some(mut baseline) = engine(name, dtype, true, small_options())? else {
+                return Ok(());
+            };
             let tier = baseline.gpu().describe().tier;
-            assert!(!tier.shader_f16 && !tier.subgroups, "the baseline uses more than the baseline");
+            assert!(
+                !tier.shader_f16 && !tier.subgroups,
+                "the baseline uses more than the baseline"
+            );
             let text = tokens(20, 45);
             let actual = pollster::block_on(full.logits(&text))?;
             let expected = pollster::block_on(baseline.logits(&text))?;
-            assert_close(&format!("{name} {dtype:?}, full against baseline"), &actual, &expected, limit);
+            assert_close(
+                &format!("{name} {dtype:?}, full against baseline"),
+                &actual,
+                &expected,
+                limit,
+            );
         }
-        let Some(mut baseline) = engine(name, DType::F32, true, small_options())? else { return Ok(()) };
+        let Some(mut baseline) = engine(name, DType::F32, true, small_options())? else {
+            return Ok(());
+        };
         let job = mixed_job(21, 30, 9);
         let (answers, _) = run(&mut baseline, &job)?;
         assert_same(&format!("{name}, baseline"), &answers, &one_by_one(&mut baseline, &job)?);

@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 use thirtyfour::prelude::*;
 use xtask::programs;
 
-const TEXT: &str = "Linen shirt with long sleeves, color white, size M. Brand: Nordlys. Price 39.90 EUR.";
+const TEXT: &str =
+    "Linen shirt with long sleeves, color white, size M. Brand: Nordlys. Price 39.90 EUR.";
 const FEATURES: &str = "Brand, Color, Size, Material, Sleeves, Price, Care, Collar, Origin, Season";
 
 /// The page on a site of its own, in a browser of its own.
@@ -31,9 +32,14 @@ struct Stage {
 async fn stage(what: &str, options: BrowserOptions) -> Result<Option<Stage>> {
     let what = format!("page: {what}");
     let Some(dist) = require(&what, dist()) else { return Ok(None) };
-    let found = |program: Option<PathBuf>, name: &str| program.ok_or(format!("{name} is not installed"));
-    let Some(chrome) = require(&what, found(programs::chrome(), "Chromium")) else { return Ok(None) };
-    let Some(driver) = require(&what, found(programs::chromedriver(), "chromedriver")) else { return Ok(None) };
+    let found =
+        |program: Option<PathBuf>, name: &str| program.ok_or(format!("{name} is not installed"));
+    let Some(chrome) = require(&what, found(programs::chrome(), "Chromium")) else {
+        return Ok(None);
+    };
+    let Some(driver) = require(&what, found(programs::chromedriver(), "chromedriver")) else {
+        return Ok(None);
+    };
     let site = Site::of(&dist)?;
     site.add_package_of("tiny", &tiny())?;
     let browser = Browser::start(&driver, &chrome, options).await?;
@@ -64,7 +70,10 @@ impl Stage {
     /// Fills in both fields, presses Extract and waits for the end, which must be a good one.
     async fn extract(&self, text: &str, features: &str) -> Result<Vec<Row>> {
         self.start(text, features).await?;
-        let phase = self.browser.attribute_becomes("results", "data-phase", &["finished", "failed", "stopped"]).await?;
+        let phase = self
+            .browser
+            .attribute_becomes("results", "data-phase", &["finished", "failed", "stopped"])
+            .await?;
         let error = self.browser.text("run-error").await?;
         assert_eq!(phase, "finished", "{error:?}");
         self.rows().await
@@ -96,7 +105,9 @@ impl Stage {
 
     /// Number of elements that match a CSS selector.
     async fn count(&self, selector: &str) -> Result<usize> {
-        self.browser.script("return document.querySelectorAll(arguments[0]).length", vec![json!(selector)]).await
+        self.browser
+            .script("return document.querySelectorAll(arguments[0]).length", vec![json!(selector)])
+            .await
     }
 }
 
@@ -105,8 +116,10 @@ fn native(path: &Path, text: &str, features: &str) -> Result<Option<Vec<FeatureV
     let Some(gpu) = gpu("the page against the native engine", false) else { return Ok(None) };
     let features: Vec<Feature> = parse_feature_list(features)?;
     let gguf = pollster::block_on(Gguf::open(vec![FileSource::open(path)?]))?;
-    let mut extractor = pollster::block_on(Extractor::load(gguf, gpu, EngineOptions::default(), |_| {}))?;
-    let extraction = pollster::block_on(extractor.extract(text, &features, &mut |_| ControlFlow::Continue(())))?;
+    let mut extractor =
+        pollster::block_on(Extractor::load(gguf, gpu, EngineOptions::default(), |_| {}))?;
+    let extraction =
+        pollster::block_on(extractor.extract(text, &features, &mut |_| ControlFlow::Continue(())))?;
     Ok(Some(extraction.features))
 }
 
@@ -118,7 +131,11 @@ fn assert_same(rows: &[Row], native: &[FeatureValue]) {
         assert_eq!(row.span, value.span.map(|span| (span.start, span.end)), "{row:?}");
         assert_eq!(row.state, if value.value.is_some() { "value" } else { "none" }, "{row:?}");
         let confidence = row.confidence.unwrap_or(f32::NAN);
-        assert!((confidence - value.confidence).abs() < 0.02, "{row:?}, natively {}", value.confidence);
+        assert!(
+            (confidence - value.confidence).abs() < 0.02,
+            "{row:?}, natively {}",
+            value.confidence
+        );
     }
 }
 
@@ -127,7 +144,11 @@ async fn a_text_becomes_the_table_that_the_native_engine_gives() -> Result<()> {
     let Some(stage) = stage("extraction", BrowserOptions::default()).await? else { return Ok(()) };
     stage.open("tiny").await?;
     stage.browser.attribute_becomes("model-card", "data-state", &["absent"]).await?;
-    assert_eq!(stage.site.weight_requests(), 0, "weights were fetched before anybody asked for them");
+    assert_eq!(
+        stage.site.weight_requests(),
+        0,
+        "weights were fetched before anybody asked for them"
+    );
     let rows = stage.extract(TEXT, FEATURES).await?;
     let Some(native) = native(&tiny(), TEXT, FEATURES)? else { return Ok(()) };
     assert_same(&rows, &native);
@@ -144,18 +165,26 @@ async fn a_text_becomes_the_table_that_the_native_engine_gives() -> Result<()> {
     field.clear().await?;
     field.send_keys("Brand, Weave").await?;
     field.send_keys(Key::Control + Key::Enter).await?;
-    stage.browser.until("the second run has no two rows", async || {
-        let rows = stage.rows().await?;
-        Ok((rows.len() == 2 && rows.iter().all(|row| row.state != "pending")).then_some(()))
-    }).await?;
-    assert_eq!(stage.rows().await?[0], rows[0], "the same question has another answer the second time");
+    stage
+        .browser
+        .until("the second run has no two rows", async || {
+            let rows = stage.rows().await?;
+            Ok((rows.len() == 2 && rows.iter().all(|row| row.state != "pending")).then_some(()))
+        })
+        .await?;
+    assert_eq!(
+        stage.rows().await?[0],
+        rows[0],
+        "the same question has another answer the second time"
+    );
     stage.browser.click("earlier-1").await?;
     assert_eq!(stage.rows().await?, rows);
     Ok(())
 }
 
 async fn pointing_at_a_row_shows_its_value_in_the_text(stage: &Stage, rows: &[Row]) -> Result<()> {
-    let index = rows.iter().position(|row| row.span.is_some()).context("no value was found in the text")?;
+    let index =
+        rows.iter().position(|row| row.span.is_some()).context("no value was found in the text")?;
     let (start, end) = rows[index].span.context("no span")?;
     let mark = format!("[data-testid=source] mark[data-features~=\"{index}\"]");
     let marked: String = stage.browser.script(
@@ -165,18 +194,28 @@ async fn pointing_at_a_row_shows_its_value_in_the_text(stage: &Stage, rows: &[Ro
     assert_eq!(marked, TEXT.chars().skip(start).take(end - start).collect::<String>());
     assert_eq!(stage.count(&format!("{mark}.active")).await?, 0);
 
-    let row = stage.browser.driver().find(By::Css(format!("[data-testid=row][data-index=\"{index}\"]"))).await?;
+    let row = stage
+        .browser
+        .driver()
+        .find(By::Css(format!("[data-testid=row][data-index=\"{index}\"]")))
+        .await?;
     row.scroll_into_view().await?;
     stage.browser.driver().action_chain().move_to_element_center(&row).perform().await?;
-    stage.browser.until("the value is not highlighted", async || {
-        Ok((stage.count(&format!("{mark}.active")).await? > 0).then_some(()))
-    }).await?;
+    stage
+        .browser
+        .until("the value is not highlighted", async || {
+            Ok((stage.count(&format!("{mark}.active")).await? > 0).then_some(()))
+        })
+        .await?;
     let heading = stage.browser.driver().find(By::Css("h1, h2")).await?;
     heading.scroll_into_view().await?;
     stage.browser.driver().action_chain().move_to_element_center(&heading).perform().await?;
-    stage.browser.until("the value stays highlighted", async || {
-        Ok((stage.count("[data-testid=source] mark.active").await? == 0).then_some(()))
-    }).await
+    stage
+        .browser
+        .until("the value stays highlighted", async || {
+            Ok((stage.count("[data-testid=source] mark.active").await? == 0).then_some(()))
+        })
+        .await
 }
 
 #[tokio::test]
@@ -187,10 +226,13 @@ async fn stop_keeps_what_is_there_and_the_next_run_is_right() -> Result<()> {
 
     let many: Vec<String> = (0..500).map(|i| format!("Property {i}")).collect();
     stage.start(TEXT, &many.join(", ")).await?;
-    stage.browser.until("the run of 500 features gives no answer", async || {
-        let answered = stage.rows().await?.iter().filter(|row| row.state != "pending").count();
-        Ok((answered > 0).then_some(()))
-    }).await?;
+    stage
+        .browser
+        .until("the run of 500 features gives no answer", async || {
+            let answered = stage.rows().await?.iter().filter(|row| row.state != "pending").count();
+            Ok((answered > 0).then_some(()))
+        })
+        .await?;
     stage.browser.click("stop").await?;
     stage.browser.attribute_becomes("results", "data-phase", &["stopped"]).await?;
     let rows = stage.rows().await?;
@@ -200,10 +242,13 @@ async fn stop_keeps_what_is_there_and_the_next_run_is_right() -> Result<()> {
 
     let long = "A lamp of brass and glass. ".repeat(200_000 / 27 + 1);
     stage.start(&long, "Color").await?;
-    stage.browser.until("a text of 200,000 characters is not read in parts", async || {
-        let status = stage.browser.text("status").await?.unwrap_or_default();
-        Ok((status.contains("part") || status.contains("1 of")).then_some(()))
-    }).await?;
+    stage
+        .browser
+        .until("a text of 200,000 characters is not read in parts", async || {
+            let status = stage.browser.text("status").await?.unwrap_or_default();
+            Ok((status.contains("part") || status.contains("1 of")).then_some(()))
+        })
+        .await?;
     stage.browser.click("stop").await?;
     stage.browser.attribute_becomes("results", "data-phase", &["stopped"]).await?;
 
@@ -225,8 +270,12 @@ async fn bad_input_is_named_and_leaves_results_alone() -> Result<()> {
     ];
     for (text, features, place, word) in cases {
         stage.start(text, features).await?;
-        let message = stage.browser.element(place).await?.text().await?.replace([',', '\u{202f}'], "");
-        assert!(!message.is_empty() && message.contains(word), "{message:?} does not name {word:?}");
+        let message =
+            stage.browser.element(place).await?.text().await?.replace([',', '\u{202f}'], "");
+        assert!(
+            !message.is_empty() && message.contains(word),
+            "{message:?} does not name {word:?}"
+        );
         assert_eq!(stage.rows().await?, rows, "{message}");
     }
     assert_eq!(stage.extract(TEXT, "Brand, Color").await?, rows);
@@ -246,7 +295,9 @@ async fn bad_input_is_named_and_leaves_results_alone() -> Result<()> {
 
 #[tokio::test]
 async fn a_bad_package_is_named_and_a_good_one_still_loads() -> Result<()> {
-    let Some(stage) = stage("bad packages", BrowserOptions::default()).await? else { return Ok(()) };
+    let Some(stage) = stage("bad packages", BrowserOptions::default()).await? else {
+        return Ok(());
+    };
     let good = fs::read(tiny())?;
     stage.site.add_package("cut", &good[..good.len() / 2])?;
     stage.site.add_package("nonsense", b"this is no model at all, but it has a hash")?;
@@ -257,10 +308,21 @@ async fn a_bad_package_is_named_and_a_good_one_still_loads() -> Result<()> {
     stage.site.add_package("family", &other)?;
     stage.site.add_package("changed", &good)?;
     stage.site.replace_file("changed", &other)?;
-    let cases = [("cut", "model.gguf"), ("nonsense", "model.gguf"), ("family", "gemma"), ("changed", "model.gguf"), ("missing", "missing")];
+    let cases = [
+        ("cut", "model.gguf"),
+        ("nonsense", "model.gguf"),
+        ("family", "gemma"),
+        ("changed", "model.gguf"),
+        ("missing", "missing"),
+    ];
     for (package, word) in cases {
         stage.open(package).await?;
-        if stage.browser.attribute_becomes("model-card", "data-state", &["absent", "failed"]).await? == "absent" {
+        if stage
+            .browser
+            .attribute_becomes("model-card", "data-state", &["absent", "failed"])
+            .await?
+            == "absent"
+        {
             stage.browser.click("model-load").await?;
         }
         stage.browser.attribute_becomes("model-card", "data-state", &["failed"]).await?;
@@ -278,7 +340,9 @@ async fn a_bad_package_is_named_and_a_good_one_still_loads() -> Result<()> {
 
 #[tokio::test]
 async fn a_second_visit_downloads_nothing_until_the_model_is_deleted() -> Result<()> {
-    let Some(stage) = stage("second visit", BrowserOptions::default()).await? else { return Ok(()) };
+    let Some(stage) = stage("second visit", BrowserOptions::default()).await? else {
+        return Ok(());
+    };
     stage.open("tiny").await?;
     let rows = stage.extract(TEXT, "Brand, Color").await?;
     let size = fs::metadata(tiny())?.len().to_string();
@@ -289,11 +353,15 @@ async fn a_second_visit_downloads_nothing_until_the_model_is_deleted() -> Result
     stage.browser.driver().goto("about:blank").await?;
     stage.open("tiny").await?;
     stage.browser.attribute_becomes("model-card", "data-state", &["ready"]).await?;
-    assert_eq!(stage.browser.attribute("model-downloaded", "data-bytes").await?.as_deref(), Some("0"));
+    assert_eq!(
+        stage.browser.attribute("model-downloaded", "data-bytes").await?.as_deref(),
+        Some("0")
+    );
     assert_eq!(stage.extract(TEXT, "Brand, Color").await?, rows);
     assert_eq!(stage.site.weight_requests(), requests, "{:?}", stage.site.requests());
 
-    let forget = "document.querySelectorAll('details').forEach(one => { one.open = true }); return true";
+    let forget =
+        "document.querySelectorAll('details').forEach(one => { one.open = true }); return true";
     stage.browser.script::<bool>(forget, vec![]).await?;
     stage.browser.click("model-forget").await?;
     stage.browser.attribute_becomes("model-card", "data-state", &["absent"]).await?;
@@ -311,16 +379,25 @@ async fn nothing_leaves_the_origin() -> Result<()> {
     let policy = stage.browser.driver().execute_async(policy, vec![]).await?.json().clone();
     let policy = policy.as_str().context("no Content-Security-Policy")?.to_owned();
     assert!(policy.contains("connect-src 'self'") || !policy.contains("connect-src"), "{policy}");
-    assert!(policy.contains("default-src 'self'") || policy.contains("default-src 'none'"), "{policy}");
-    assert!(!policy.contains("http:") && !policy.contains("https:") && !policy.contains('*'), "{policy}");
+    assert!(
+        policy.contains("default-src 'self'") || policy.contains("default-src 'none'"),
+        "{policy}"
+    );
+    assert!(
+        !policy.contains("http:") && !policy.contains("https:") && !policy.contains('*'),
+        "{policy}"
+    );
 
     let secret = "zanzibarine";
     stage.extract(&format!("Lamp of {secret}, 40 cm"), "Material, Height").await?;
-    let seen: Vec<String> =
-        stage.browser.script("return performance.getEntriesByType('resource').map(entry => entry.name)", vec![]).await?;
+    let seen: Vec<String> = stage
+        .browser
+        .script("return performance.getEntriesByType('resource').map(entry => entry.name)", vec![])
+        .await?;
     assert!(!seen.is_empty());
     let origin = stage.site.origin();
-    let own = |name: &&String| name.starts_with(&origin) || name.starts_with(&format!("blob:{origin}"));
+    let own =
+        |name: &&String| name.starts_with(&origin) || name.starts_with(&format!("blob:{origin}"));
     assert_eq!(seen.iter().find(|name| !own(name)), None);
     for request in stage.site.requests() {
         assert!(request.method == "GET" || request.method == "HEAD", "{request:?}");
@@ -328,7 +405,10 @@ async fn nothing_leaves_the_origin() -> Result<()> {
     }
 
     stage.browser.click("isolation-check").await?;
-    let verdict = stage.browser.attribute_becomes("isolation-result", "data-result", &["blocked", "open"]).await?;
+    let verdict = stage
+        .browser
+        .attribute_becomes("isolation-result", "data-result", &["blocked", "open"])
+        .await?;
     assert_eq!(verdict, "blocked");
     Ok(())
 }
@@ -338,10 +418,17 @@ async fn without_webgpu_the_page_says_what_to_do() -> Result<()> {
     let options = BrowserOptions { without_webgpu: true, ..BrowserOptions::default() };
     let Some(stage) = stage("no WebGPU", options).await? else { return Ok(()) };
     stage.browser.driver().goto(stage.site.url("tiny")).await?;
-    let reason = stage.browser.attribute_becomes("unsupported", "data-reason", &["missing", "no-adapter"]).await?;
+    let reason = stage
+        .browser
+        .attribute_becomes("unsupported", "data-reason", &["missing", "no-adapter"])
+        .await?;
     let text = stage.browser.text("unsupported").await?.unwrap_or_default();
     assert!(text.contains("WebGPU"), "{reason}: {text}");
-    assert_eq!(stage.count("[data-testid=extract]").await?, 0, "a button that can do nothing is shown");
+    assert_eq!(
+        stage.count("[data-testid=extract]").await?,
+        0,
+        "a button that can do nothing is shown"
+    );
     Ok(())
 }
 

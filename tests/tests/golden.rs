@@ -4,9 +4,9 @@ use anyhow::Result;
 use hangtag_engine::{Finish, Job, RowRequest};
 use hangtag_tests::compare::{assert_close, nmse};
 use hangtag_tests::engines::{gpu, load, run, small_options};
+use hangtag_tests::goldens;
 use hangtag_tests::reference::Reference;
 use hangtag_tests::variants::Variant;
-use hangtag_tests::goldens;
 use hangtag_weights::{ByteSource, DType, Gguf, Position, Tokenizer};
 
 /// Allowed NMSE between the engine and transformers on the same f32 weights.
@@ -24,7 +24,12 @@ fn tokenizers_give_the_recorded_ids() -> Result<()> {
     for name in goldens::NAMES {
         let tokenizer = Tokenizer::from_gguf(goldens::open(name)?.metadata())?;
         for prompt in goldens::prompts(name)? {
-            assert_eq!(tokenizer.encode(&prompt.text, Position::Start)?, prompt.tokens, "{name}: {:?}", prompt.text);
+            assert_eq!(
+                tokenizer.encode(&prompt.text, Position::Start)?,
+                prompt.tokens,
+                "{name}: {:?}",
+                prompt.text
+            );
             assert_eq!(tokenizer.decode(&prompt.tokens), prompt.text, "{name}");
         }
     }
@@ -37,7 +42,11 @@ fn the_reference_computes_what_transformers_did() -> Result<()> {
         let reference = Reference::load(&goldens::open(name)?)?;
         for prompt in goldens::prompts(name)? {
             assert_close(name, &reference.logits(&prompt.tokens)?, &prompt.logits, CPU_NMSE);
-            assert_eq!(reference.greedy(&prompt.tokens, prompt.greedy.len())?, prompt.greedy, "{name}");
+            assert_eq!(
+                reference.greedy(&prompt.tokens, prompt.greedy.len())?,
+                prompt.greedy,
+                "{name}"
+            );
         }
     }
     Ok(())
@@ -71,11 +80,16 @@ fn the_goldens_notice_every_part_of_the_description() -> Result<()> {
 }
 
 /// Logits of the engine for every prompt of `name` on the weights of `gguf`; `None` without a GPU.
-fn engine_logits<S: ByteSource>(name: &str, gguf: &Gguf<S>, baseline: bool) -> Result<Option<Vec<Vec<f32>>>> {
+fn engine_logits<S: ByteSource>(
+    name: &str,
+    gguf: &Gguf<S>,
+    baseline: bool,
+) -> Result<Option<Vec<Vec<f32>>>> {
     let Some(gpu) = gpu(&format!("{name}: logits"), baseline) else { return Ok(None) };
     let mut engine = load(gpu, gguf, small_options())?;
     let prompts = goldens::prompts(name)?;
-    let logits = prompts.iter().map(|prompt| Ok(pollster::block_on(engine.logits(&prompt.tokens))?));
+    let logits =
+        prompts.iter().map(|prompt| Ok(pollster::block_on(engine.logits(&prompt.tokens))?));
     Ok(Some(logits.collect::<Result<_>>()?))
 }
 
@@ -86,7 +100,12 @@ fn logits_are_those_of_transformers() -> Result<()> {
         for baseline in [true, false] {
             let Some(logits) = engine_logits(name, &gguf, baseline)? else { return Ok(()) };
             for (actual, prompt) in logits.iter().zip(goldens::prompts(name)?) {
-                assert_close(&format!("{name}, baseline {baseline}"), actual, &prompt.logits, F32_NMSE);
+                assert_close(
+                    &format!("{name}, baseline {baseline}"),
+                    actual,
+                    &prompt.logits,
+                    F32_NMSE,
+                );
             }
         }
     }
@@ -102,7 +121,10 @@ fn a_corrupted_weight_is_noticed() -> Result<()> {
         let gguf = variant.open(DType::F32, DType::F32)?;
         let Some(logits) = engine_logits(name, &gguf, false)? else { return Ok(()) };
         let error = nmse(&logits[2], &goldens::prompts(name)?[2].logits);
-        assert!(error > 10.0 * F32_NMSE, "{name}: half a row of wrong weights gives an NMSE of only {error:e}");
+        assert!(
+            error > 10.0 * F32_NMSE,
+            "{name}: half a row of wrong weights gives an NMSE of only {error:e}"
+        );
     }
     Ok(())
 }
@@ -174,7 +196,10 @@ fn greedy_tokens_are_those_of_transformers() -> Result<()> {
             // Where the prompt is cut into prefix and suffix must not matter.
             for cut in [1, prompt.tokens.len() / 2, prompt.tokens.len() - 1] {
                 let (prefix, suffix) = prompt.tokens.split_at(cut);
-                let rows = vec![RowRequest { suffix: suffix.to_vec(), max_new_tokens: prompt.greedy.len() }];
+                let rows = vec![RowRequest {
+                    suffix: suffix.to_vec(),
+                    max_new_tokens: prompt.greedy.len(),
+                }];
                 let job = Job { prefix: prefix.to_vec(), rows, stop_tokens: vec![] };
                 let (answers, stats) = run(&mut engine, &job)?;
                 assert_eq!(answers[0].ids(), prompt.greedy, "{name}, {cut} tokens of prefix");
@@ -183,7 +208,10 @@ fn greedy_tokens_are_those_of_transformers() -> Result<()> {
                 let last = &prompt.logits[prompt.logits.len() - vocab_size..];
                 let expected = probability(last, prompt.greedy[0]);
                 let actual = answers[0].tokens[0].probability;
-                assert!((actual - expected).abs() < 1e-3, "{name}: probability {actual}, expected {expected}");
+                assert!(
+                    (actual - expected).abs() < 1e-3,
+                    "{name}: probability {actual}, expected {expected}"
+                );
             }
         }
     }

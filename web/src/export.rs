@@ -19,8 +19,16 @@ fn table(values: &[FeatureValue], delimiter: u8) -> String {
     let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
     let header = ["feature", "value", "confidence", "start", "end"].map(str::to_owned);
     let rows = values.iter().map(|value| {
-        let (start, end) = value.span.map_or_else(Default::default, |span| (span.start.to_string(), span.end.to_string()));
-        [value.name.clone(), value.value.clone().unwrap_or_default(), format!("{:.4}", value.confidence), start, end]
+        let (start, end) = value
+            .span
+            .map_or_else(Default::default, |span| (span.start.to_string(), span.end.to_string()));
+        [
+            value.name.clone(),
+            value.value.clone().unwrap_or_default(),
+            format!("{:.4}", value.confidence),
+            start,
+            end,
+        ]
     });
     for row in std::iter::once(header).chain(rows) {
         // Writing to memory does not fail, and all rows have the same length.

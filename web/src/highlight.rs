@@ -14,7 +14,8 @@ pub struct Piece {
 /// Cuts `text` at the borders of `spans` (id, place in Unicode characters). The pieces joined are `text` again;
 /// spans that reach past the end are cut there, empty ones are ignored.
 pub fn pieces(text: &str, spans: &[(usize, Span)]) -> Vec<Piece> {
-    let mut borders: Vec<usize> = spans.iter().flat_map(|(_, span)| [span.start, span.end]).collect();
+    let mut borders: Vec<usize> =
+        spans.iter().flat_map(|(_, span)| [span.start, span.end]).collect();
     borders.sort_unstable();
     borders.dedup();
 
@@ -23,8 +24,11 @@ pub fn pieces(text: &str, spans: &[(usize, Span)]) -> Vec<Piece> {
         if text.is_empty() {
             return;
         }
-        let mut features: Vec<usize> =
-            spans.iter().filter(|(_, span)| span.start <= start && start < span.end).map(|(id, _)| *id).collect();
+        let mut features: Vec<usize> = spans
+            .iter()
+            .filter(|(_, span)| span.start <= start && start < span.end)
+            .map(|(id, _)| *id)
+            .collect();
         features.sort_unstable();
         pieces.push(Piece { text: text.to_owned(), features });
     };
@@ -64,14 +68,20 @@ mod tests {
     fn overlapping_and_equal_spans_share_pieces() {
         assert_eq!(
             shown("abcdef", &[(1, span(2, 5)), (0, span(0, 3)), (2, span(2, 5))]),
-            [("ab".into(), vec![0]), ("c".into(), vec![0, 1, 2]), ("de".into(), vec![1, 2]), ("f".into(), vec![])]
+            [
+                ("ab".into(), vec![0]),
+                ("c".into(), vec![0, 1, 2]),
+                ("de".into(), vec![1, 2]),
+                ("f".into(), vec![])
+            ]
         );
     }
 
     #[test]
     fn wrong_spans_lose_no_text() {
         let spans = [(0, span(3, 3)), (1, span(4, 90)), (2, span(95, 99)), (3, span(5, 2))];
-        let joined: String = pieces("abcdefg", &spans).into_iter().map(|piece| piece.text).collect();
+        let joined: String =
+            pieces("abcdefg", &spans).into_iter().map(|piece| piece.text).collect();
         assert_eq!(joined, "abcdefg");
         assert!(pieces("", &spans).is_empty());
     }

@@ -26,7 +26,9 @@ pub async fn foreign_request_is_blocked(
     let seen = Rc::clone(&refused);
     let listener = EventListener::new(scope, "securitypolicyviolation", move |event| {
         let violation: &web_sys::SecurityPolicyViolationEvent = event.unchecked_ref();
-        if violation.effective_directive() == "connect-src" && violation.blocked_uri().contains("hangtag.invalid") {
+        if violation.effective_directive() == "connect-src"
+            && violation.blocked_uri().contains("hangtag.invalid")
+        {
             seen.set(true);
         }
     });

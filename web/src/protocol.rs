@@ -131,8 +131,8 @@ pub struct Package {
     pub licence: String,
     /// Bytes of all its files.
     pub size_bytes: u64,
-    /// Version of the extraction task that it was trained on; none for a base model.
-    pub trained_task_version: Option<u32>,
+    /// Whether it is a base model as published, not trained for the extraction task.
+    pub is_base: bool,
     /// Bytes already on this device, checked or partly downloaded.
     pub kept_bytes: u64,
 }
@@ -240,6 +240,11 @@ pub enum RunStep {
         /// Tokens in all.
         total: usize,
     },
+    /// The model writes answers.
+    Writing {
+        /// Answers that go on.
+        active: usize,
+    },
 }
 
 /// What a run took.
@@ -305,11 +310,15 @@ impl Failure {
             FailureKind::OutOfMemory => {
                 "Close other tabs or programs that use the GPU, ask for fewer features at once, or choose a smaller model."
             }
-            FailureKind::Network => "Check the connection and try again: the download goes on where it stopped.",
+            FailureKind::Network => {
+                "Check the connection and try again: the download goes on where it stopped."
+            }
             FailureKind::HashMismatch => {
                 "The damaged file was deleted. Try again; if it happens twice, the file on the server is wrong."
             }
-            FailureKind::Model => "Try again; if it happens twice, the model package is damaged or not supported.",
+            FailureKind::Model => {
+                "Try again; if it happens twice, the model package is damaged or not supported."
+            }
             FailureKind::Input => "Change the text or the features and try again.",
             FailureKind::Internal => "Restart the engine; earlier results stay.",
         }

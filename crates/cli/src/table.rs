@@ -54,9 +54,17 @@ fn cells(feature: &FeatureValue) -> [String; 4] {
     [
         printable(&feature.name),
         printable(feature.value.as_deref().unwrap_or("none")),
-        format!("{:.0}%", feature.confidence * 100.0),
+        sure(feature.confidence),
         place,
     ]
+}
+
+/// A probability in percent; one that is not zero does not look like zero.
+fn sure(confidence: f32) -> String {
+    match confidence * 100.0 {
+        percent if percent > 0.0 && percent < 1.0 => "<1%".to_owned(),
+        percent => format!("{percent:.0}%"),
+    }
 }
 
 /// `text` without control characters: a description must not steer the terminal.
@@ -103,6 +111,11 @@ mod tests {
         let table = render(&[feature("a", Some("\u{1b}[31mred\u{7}"), None)], false);
         assert!(!table.contains('\u{1b}') && !table.contains('\u{7}'));
         assert!(table.contains("\u{FFFD}[31mred\u{FFFD}"));
+    }
+
+    #[test]
+    fn small_confidence_does_not_look_like_none() {
+        assert_eq!([0.0, 0.0004, 0.0149, 1.0].map(sure), ["0%", "<1%", "1%", "100%"]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod metadata;
 pub mod registry;
 pub mod source;
+#[cfg(feature = "tokenizer")]
 pub mod tokenizer;
 
 pub use blocks::{BlockError, DType};
@@ -25,4 +26,5 @@ pub use metadata::{Array, Metadata, MetadataError, Value};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{ByteSource, MemorySource, SourceError};
+#[cfg(feature = "tokenizer")]
 pub use tokenizer::{Position, Tokenizer, TokenizerError};

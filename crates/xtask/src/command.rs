@@ -21,7 +21,7 @@ pub fn program(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);
     command.current_dir(root()).stdin(Stdio::null());
     if !std::io::stdout().is_terminal() && env::var_os("CARGO_TERM_COLOR").is_none() {
-        command.env("CARGO_TERM_COLOR", "never").env("NO_COLOR", "1");
+        command.env("CARGO_TERM_COLOR", "never");
     }
     command
 }

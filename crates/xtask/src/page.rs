@@ -1,8 +1,9 @@
 //! Building the page: release wasm, JavaScript and assets in `dist/`.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -64,6 +65,9 @@ pub fn build() -> Result<String> {
     println!("      the first build compiles for several minutes");
     let mut trunk = program(tools[0].join("trunk"));
     trunk.args(["build", "--release", "--skip-version-check"]).env("PATH", path_with(&tools)?);
+    // Trunk 0.21 refuses all but "true" and "false" here, against the convention that any value counts.
+    let plain = env::var_os("NO_COLOR").is_some() || !io::stdout().is_terminal();
+    trunk.env("NO_COLOR", plain.to_string());
     run(&mut trunk)?;
     // Dated to the start: what changes during a build is not in it.
     let mark = || File::create(&stamp)?.set_modified(start);

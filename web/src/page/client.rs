@@ -106,6 +106,7 @@ impl Client {
             began: device::time_of_day(),
         });
         self.ask_worker(ToWorker::Extract { run, text, features });
+        bring_results_into_sight();
     }
 
     fn ask_worker(&self, question: ToWorker) {
@@ -138,7 +139,8 @@ impl Client {
         state.isolation.set(Isolation::default());
         self.send(&ToWorker::CheckIsolation);
         spawn_local(async move {
-            let blocked = foreign_request_is_blocked(&document(), |url| window().fetch_with_str(url)).await;
+            let blocked =
+                foreign_request_is_blocked(&document(), |url| window().fetch_with_str(url)).await;
             state.isolation.update(|isolation| isolation.page = Some(blocked));
         });
     }
@@ -162,7 +164,8 @@ impl Client {
             "import({}).catch((error) => setTimeout(() => {{ throw error; }}));",
             serde_json::to_string(&address).unwrap_or_default()
         );
-        let script = ObjectUrl::from(Blob::new_with_options(import.as_str(), Some("text/javascript")));
+        let script =
+            ObjectUrl::from(Blob::new_with_options(import.as_str(), Some("text/javascript")));
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         options.set_name("hangtag");
@@ -179,7 +182,8 @@ impl Client {
         });
         let on_error = EventListener::new(&worker, "error", move |event| {
             // Absent when the script could not be loaded at all.
-            let message = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).unwrap_or_default();
+            let message =
+                event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).unwrap_or_default();
             client.break_down(crash(&message));
         });
         Ok(Line { worker, _script: script, _listeners: [on_message, on_error] })
@@ -230,7 +234,9 @@ impl Client {
                 self.set_kept(|_| 0);
                 state.model.set(Model::Absent);
             }
-            FromWorker::Running { run, step } => self.with_open(run, |run| run.phase.set(Phase::Running(step))),
+            FromWorker::Running { run, step } => {
+                self.with_open(run, |run| run.phase.set(Phase::Running(step)))
+            }
             FromWorker::Row { run, index, value } => self.with_open(run, |run| {
                 if let Some(row) = run.rows.get(index) {
                     row.value.set(Some(value));
@@ -289,7 +295,8 @@ impl Client {
 }
 
 fn stale(detail: &str) -> Failure {
-    let message = format!("The page and its engine are of different versions ({detail}). Reload the page.");
+    let message =
+        format!("The page and its engine are of different versions ({detail}). Reload the page.");
     Failure::new(FailureKind::Internal, message)
 }
 
@@ -300,6 +307,18 @@ fn crash(message: &str) -> Failure {
     };
     let detail = if message.is_empty() { "its script could not be loaded" } else { message };
     Failure::new(kind, format!("The engine broke down: {detail}"))
+}
+
+/// On narrow screens the results are below the button that was pressed.
+fn bring_results_into_sight() {
+    request_animation_frame(|| {
+        let Ok(Some(results)) = document().query_selector(".results") else { return };
+        let height =
+            window().inner_height().ok().and_then(|height| height.as_f64()).unwrap_or_default();
+        if results.get_bounding_client_rect().top() > 0.75 * height {
+            results.scroll_into_view();
+        }
+    });
 }
 
 fn focus_first_invalid() {

@@ -71,11 +71,14 @@ pub fn beside_page(path: &str) -> Result<web_sys::Url, String> {
 /// Absolute URL of the model package, with a slash at its end: `?model=` or the default, on this origin.
 pub fn package_url() -> Result<String, String> {
     let search = window().location().search().unwrap_or_default();
-    let asked = web_sys::UrlSearchParams::new_with_str(&search).ok().and_then(|query| query.get("model"));
+    let asked =
+        web_sys::UrlSearchParams::new_with_str(&search).ok().and_then(|query| query.get("model"));
     let path = asked.unwrap_or_else(|| DEFAULT_PACKAGE.to_owned());
     let url = beside_page(&format!("{}/", path.trim_end_matches('/')))?;
     if url.origin() != window().location().origin().unwrap_or_default() {
-        return Err(format!("?model={path} is on another site; models are loaded from this one only"));
+        return Err(format!(
+            "?model={path} is on another site; models are loaded from this one only"
+        ));
     }
     Ok(url.href())
 }

@@ -17,7 +17,8 @@ pub fn FeaturePanel() -> impl IntoView {
         let chosen = event_target_value(&event).parse::<usize>().ok();
         state.template.set(chosen);
         if let Some(template) = chosen.and_then(|index| presets().get(index)) {
-            let names: Vec<&str> = template.features.iter().map(|feature| feature.name.as_str()).collect();
+            let names: Vec<&str> =
+                template.features.iter().map(|feature| feature.name.as_str()).collect();
             state.input_error.set(None);
             state.list.set(names.join(", "));
         }

@@ -12,11 +12,10 @@ use super::state::{Model, State};
 #[component]
 pub fn ModelCard() -> impl IntoView {
     let state = expect_context::<State>();
-    let name = move || state.package.get().map_or_else(|| "Model".to_owned(), |package| package.name);
+    let name =
+        move || state.package.get().map_or_else(|| "Model".to_owned(), |package| package.name);
     let size = move || state.package.get().map(|package| bytes(package.size_bytes));
-    let untrained = move || {
-        state.package.get().is_some_and(|package| package.trained_task_version.is_none())
-    };
+    let untrained = move || state.package.get().is_some_and(|package| package.is_base);
     let on_software = move || state.gpu.get().is_some_and(|gpu| gpu.is_software);
     view! {
         <section
@@ -83,15 +82,20 @@ fn LoadProgress(step: Option<LoadStep>) -> impl IntoView {
     let client = expect_context::<Client>();
     let (name, words, done, total) = match &step {
         None => ("waiting", "Preparing …".to_owned(), 0, 0),
-        Some(LoadStep::WaitingForOtherTab) => ("waiting", "Another tab is downloading it …".to_owned(), 0, 0),
+        Some(LoadStep::WaitingForOtherTab) => {
+            ("waiting", "Another tab is downloading it …".to_owned(), 0, 0)
+        }
         Some(LoadStep::Downloading { done_bytes, total_bytes, bytes_per_second }) => {
             let rate = bytes(*bytes_per_second as u64);
             let words = format!("{} of {} · {rate}/s", bytes(*done_bytes), bytes(*total_bytes));
             ("downloading", words, *done_bytes, *total_bytes)
         }
-        Some(LoadStep::Checking { done_bytes, total_bytes }) => {
-            ("checking", "Checking the file kept on this device".to_owned(), *done_bytes, *total_bytes)
-        }
+        Some(LoadStep::Checking { done_bytes, total_bytes }) => (
+            "checking",
+            "Checking the file kept on this device".to_owned(),
+            *done_bytes,
+            *total_bytes,
+        ),
         Some(LoadStep::Uploading { done_bytes, total_bytes }) => {
             ("uploading", "Loading onto the GPU".to_owned(), *done_bytes, *total_bytes)
         }
@@ -127,9 +131,9 @@ fn Ready(model: Loaded) -> impl IntoView {
     };
     let not_kept = match &model.storage {
         Storage::Kept => None,
-        Storage::Memory { reason } => Some(format!(
-            "Held in memory only, so the next visit downloads it again: {reason}"
-        )),
+        Storage::Memory { reason } => {
+            Some(format!("Held in memory only, so the next visit downloads it again: {reason}"))
+        }
     };
     view! {
         <p class="quiet-text">
@@ -204,7 +208,9 @@ fn Facts() -> impl IntoView {
 
 #[component]
 fn PackageFacts(package: Package) -> impl IntoView {
-    let kept = package.is_kept().then(|| view! { <dd data-testid="model-kept">"Kept in this browser"</dd> });
+    let kept = package
+        .is_kept()
+        .then(|| view! { <dd data-testid="model-kept">"Kept in this browser"</dd> });
     let part_kept = (!package.is_kept()).then(|| match package.kept_bytes {
         0 => view! { <dd>"No"</dd> }.into_any(),
         some => view! { <dd>{format!("{} of it", bytes(some))}</dd> }.into_any(),

@@ -63,8 +63,12 @@ fn Proof() -> impl IntoView {
         // Without WebGPU no engine was started, and the page's answer is the whole one.
         let no_engine = state.model.with(|model| matches!(model, Model::Unsupported(_)));
         match state.isolation.get() {
-            Isolation { page: Some(true), worker: Some(true) } => Some(("blocked", "Refused by your browser, for page and engine")),
-            Isolation { page: Some(true), worker: None } if no_engine => Some(("blocked", "Refused by your browser")),
+            Isolation { page: Some(true), worker: Some(true) } => {
+                Some(("blocked", "Refused by your browser, for page and engine"))
+            }
+            Isolation { page: Some(true), worker: None } if no_engine => {
+                Some(("blocked", "Refused by your browser"))
+            }
             Isolation { page: Some(false), .. } | Isolation { worker: Some(false), .. } => {
                 Some(("open", "Not refused: this copy of Hangtag is served without its policy"))
             }

@@ -69,6 +69,7 @@ fn status(run: &Run) -> String {
         Phase::Running(RunStep::Window { index, count }) if count > 1 => {
             format!("Reading part {} of {count}", index + 1)
         }
+        Phase::Running(RunStep::Writing { .. }) => "Writing the answers".to_owned(),
         Phase::Running(_) => "Reading the text".to_owned(),
         Phase::Finished(stats) => {
             format!("{found} found, {} none, in {}", values.len() - found, seconds(stats.seconds))
@@ -85,8 +86,12 @@ fn RunProgress(run: Run) -> impl IntoView {
     let value = move || {
         let answered = run.rows.iter().filter(|row| row.value.with(Option::is_some)).count();
         match run.phase.get() {
-            Phase::Running(_) if answered > 0 => Some(percent(answered as f64, run.rows.len() as f64)),
-            Phase::Running(RunStep::Reading { done, total }) => Some(percent(done as f64, total as f64)),
+            Phase::Running(_) if answered > 0 => {
+                Some(percent(answered as f64, run.rows.len() as f64))
+            }
+            Phase::Running(RunStep::Reading { done, total }) => {
+                Some(percent(done as f64, total as f64))
+            }
             _ => None,
         }
         .map(|percent| percent.to_string())

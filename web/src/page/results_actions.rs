@@ -93,7 +93,8 @@ pub fn ResultsActions(run: Run) -> impl IntoView {
 
 #[component]
 fn Figures(stats: RunStats) -> impl IntoView {
-    let mut words = vec![seconds(stats.seconds), plural(stats.prefix_tokens, "token read", "tokens read")];
+    let mut words =
+        vec![seconds(stats.seconds), plural(stats.prefix_tokens, "token read", "tokens read")];
     if stats.cached_prefix_tokens > 0 {
         words.push(format!("{} of them remembered", stats.cached_prefix_tokens));
     }

@@ -9,7 +9,9 @@ use super::state::{Phase, Run, State};
 /// Table of one run.
 #[component]
 pub fn ResultsTable(run: Run) -> impl IntoView {
-    let rows = (0..run.rows.len()).map(|index| view! { <TableRow run=run.clone() index /> }).collect_view();
+    let rows = (0..run.rows.len())
+        .map(|index| view! { <TableRow run=run.clone() index /> })
+        .collect_view();
     view! {
         <table>
             <caption class="visually-hidden">"Features of the product text, with value and confidence"</caption>
@@ -33,7 +35,8 @@ fn TableRow(run: Run, index: usize) -> impl IntoView {
     let point = {
         let answer = answer.clone();
         move || {
-            let is_found = answer.with_untracked(|value| value.as_ref().is_some_and(|value| value.span.is_some()));
+            let is_found = answer
+                .with_untracked(|value| value.as_ref().is_some_and(|value| value.span.is_some()));
             state.active.set(is_found.then_some(index));
         }
     };
@@ -86,7 +89,11 @@ fn Pending(phase: ArcRwSignal<Phase>) -> impl IntoView {
 }
 
 #[component]
-fn ValueCell(value: FeatureValue, index: usize, point: impl Fn() + Clone + 'static) -> impl IntoView {
+fn ValueCell(
+    value: FeatureValue,
+    index: usize,
+    point: impl Fn() + Clone + 'static,
+) -> impl IntoView {
     let state = expect_context::<State>();
     let (start, end) = match value.span {
         Some(span) => (Some(span.start.to_string()), Some(span.end.to_string())),
@@ -122,7 +129,10 @@ fn ValueCell(value: FeatureValue, index: usize, point: impl Fn() + Clone + 'stat
 
 #[component]
 fn ConfidenceCell(confidence: f32) -> impl IntoView {
-    let words = format!("{:.0}%", 100.0 * confidence);
+    let words = match (100.0 * confidence).round() {
+        0.0 => "<1%".to_owned(),
+        percent => format!("{percent}%"),
+    };
     view! {
         <td class="confidence" data-testid="confidence" data-confidence=confidence.to_string()>
             <meter min="0" max="1" value=confidence.to_string() aria-hidden="true"></meter>

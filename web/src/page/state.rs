@@ -217,9 +217,8 @@ impl State {
         if run.has_answers() {
             return;
         }
-        let before = self.runs.with_untracked(|runs| {
-            runs.iter().find(|run| run.id < id).map(|run| run.id)
-        });
+        let before =
+            self.runs.with_untracked(|runs| runs.iter().find(|run| run.id < id).map(|run| run.id));
         if before.is_some() {
             self.active.set(None);
             if self.shown.get_untracked() == Some(id) {

@@ -11,9 +11,8 @@ use super::state::State;
 #[component]
 pub fn TextPanel() -> impl IntoView {
     let state = expect_context::<State>();
-    let count = move || {
-        plural(state.text.with(|text| text.chars().count()), "character", "characters")
-    };
+    let count =
+        move || plural(state.text.with(|text| text.chars().count()), "character", "characters");
     let samples = SAMPLES.iter().enumerate().map(|(index, sample)| {
         let use_sample = move |_| {
             state.input_error.set(None);
@@ -82,6 +81,7 @@ pub fn FieldError(field: Field, id: &'static str) -> impl IntoView {
 
 /// Value of `aria-invalid` for a field.
 pub fn invalid(state: State, field: Field) -> &'static str {
-    let wrong = state.input_error.with(|error| error.as_ref().is_some_and(|error| error.field == field));
+    let wrong =
+        state.input_error.with(|error| error.as_ref().is_some_and(|error| error.field == field));
     if wrong { "true" } else { "false" }
 }

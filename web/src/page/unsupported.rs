@@ -1,5 +1,6 @@
 //! The page of a browser without WebGPU: what is missing, and what to do.
 
+use hangtag_web::ask::sentence;
 use leptos::prelude::*;
 
 use super::device::{Browser, Obstacle, browser};
@@ -10,19 +11,21 @@ pub fn Unsupported(obstacle: Obstacle) -> impl IntoView {
     let (title, reason) = match &obstacle {
         Obstacle::Insecure => (
             "This address is not secure enough for WebGPU",
-            "Browsers offer WebGPU only over https, or at localhost and 127.0.0.1. Open the page at such an address."
-                .to_owned(),
+            "Browsers offer WebGPU only over https, or at localhost and 127.0.0.1. Open the page at such an address.",
         ),
         Obstacle::Missing => (
             "This browser does not offer WebGPU",
             "Hangtag runs its language model on your own GPU, and WebGPU is the browser's way to it. Without it there \
-             is nothing that could read your text: it is never sent to a server instead."
-                .to_owned(),
+             is nothing that could read your text: it is never sent to a server instead.",
         ),
-        Obstacle::NoAdapter(message) => (
+        Obstacle::NoAdapter(_) => (
             "WebGPU is here, but no GPU could be used",
-            format!("The browser said: {message}. Often hardware acceleration is switched off, or the driver is on the browser's block list."),
+            "Often hardware acceleration is switched off, or the driver is on the browser's block list.",
         ),
+    };
+    let detail = match &obstacle {
+        Obstacle::NoAdapter(message) => Some(sentence(message)),
+        _ => None,
     };
     let here = browser();
     let advice = (obstacle != Obstacle::Insecure).then(|| view! { <Advice here /> });
@@ -31,6 +34,12 @@ pub fn Unsupported(obstacle: Obstacle) -> impl IntoView {
             <h2>{title}</h2>
             <p>{reason}</p>
             {advice}
+            {detail.map(|detail| view! {
+                <details>
+                    <summary>"What the browser said"</summary>
+                    <p class="quiet-text">{detail}</p>
+                </details>
+            })}
         </section>
     }
 }

@@ -29,7 +29,8 @@ pub async fn download(url: &str, size: u64, sink: &mut impl Sink) -> Result<(), 
     loop {
         let before = sink.position();
         let Err(halt) = attempt(url, size, sink).await else { return Ok(()) };
-        let is_network = matches!(&halt, Halt::Failed(failure) if failure.kind == FailureKind::Network);
+        let is_network =
+            matches!(&halt, Halt::Failed(failure) if failure.kind == FailureKind::Network);
         if sink.position() > before {
             delays = RETRY_DELAYS_MS.iter();
         }
@@ -59,17 +60,28 @@ async fn attempt(url: &str, size: u64, sink: &mut impl Sink) -> Result<(), Halt>
     outcome
 }
 
-async fn copy(url: &str, size: u64, reader: &ReadableStreamDefaultReader, sink: &mut impl Sink) -> Result<(), Halt> {
-    while let Some(chunk) = next_chunk(reader).await.map_err(|error| network(url, &describe(&error)))? {
+async fn copy(
+    url: &str,
+    size: u64,
+    reader: &ReadableStreamDefaultReader,
+    sink: &mut impl Sink,
+) -> Result<(), Halt> {
+    while let Some(chunk) =
+        next_chunk(reader).await.map_err(|error| network(url, &describe(&error)))?
+    {
         if sink.position() + chunk.len() as u64 > size {
-            let message = format!("{url} is longer than the {size} bytes that the manifest promises");
+            let message =
+                format!("{url} is longer than the {size} bytes that the manifest promises");
             return Err(Failure::new(FailureKind::HashMismatch, message).into());
         }
         sink.write(&chunk)?;
     }
     match sink.position() {
         position if position == size => Ok(()),
-        position => Err(network(url, &format!("the connection ended after {position} of {size} bytes")).into()),
+        position => {
+            Err(network(url, &format!("the connection ended after {position} of {size} bytes"))
+                .into())
+        }
     }
 }
 

@@ -142,7 +142,8 @@ impl Keeper<'_> {
         let is_marked = self.folder.file(&mark_name(self.file)).await.is_some();
         let blob = Blob::from(kept);
         let is_right = size == self.file.size
-            && (is_marked && size > ALWAYS_HASHED_BYTES || self.hash_of(&blob).await? == self.file.sha256);
+            && (is_marked && size > ALWAYS_HASHED_BYTES
+                || self.hash_of(&blob).await? == self.file.sha256);
         if !is_right {
             remove(self.folder, self.file).await.map_err(Stop::Storage)?;
             return Ok(None);
@@ -155,14 +156,17 @@ impl Keeper<'_> {
 
     async fn hash_of(&mut self, blob: &Blob) -> Result<String, Stop> {
         let source = BlobSource::new(self.file.name.clone(), blob.clone());
-        let hash = sha256_source(&source, |done_bytes| self.meter.report(Step::Checking, done_bytes)).await;
+        let hash =
+            sha256_source(&source, |done_bytes| self.meter.report(Step::Checking, done_bytes))
+                .await;
         hash.map_err(|error| Halt::Failed(of_kind(FailureKind::Model, &error)).into())
     }
 
     /// Fetches what is missing and checks the whole; the bytes fetched. A wrong file that was continued is fetched anew
     /// once, because the part that was there may be to blame.
     async fn fetch(&mut self, writer: Writer) -> Result<u64, Stop> {
-        let mut sink = KeptSink::resume(writer, self.file.size, self.wishes, self.meter).map_err(Stop::Storage)?;
+        let mut sink = KeptSink::resume(writer, self.file.size, self.wishes, self.meter)
+            .map_err(Stop::Storage)?;
         loop {
             let was_resumed = sink.position > 0;
             let outcome = download(self.url, self.file.size, &mut sink).await;
@@ -205,7 +209,12 @@ struct KeptSink<'a> {
 
 impl<'a> KeptSink<'a> {
     /// Goes on after the bytes that the file has, hashing them first.
-    fn resume(writer: Writer, size: u64, wishes: &'a Wishes, meter: &'a mut Meter) -> Result<Self, JsValue> {
+    fn resume(
+        writer: Writer,
+        size: u64,
+        wishes: &'a Wishes,
+        meter: &'a mut Meter,
+    ) -> Result<Self, JsValue> {
         let mut hash = Sha256Hasher::new();
         let mut position = 0;
         if writer.size()? > size {
@@ -293,7 +302,8 @@ async fn fetch_to_memory(
     meter: &mut Meter,
     reason: String,
 ) -> Result<Ready, Halt> {
-    let mut sink = MemorySink { chunks: Array::new(), hash: Sha256Hasher::new(), position: 0, wishes, meter };
+    let mut sink =
+        MemorySink { chunks: Array::new(), hash: Sha256Hasher::new(), position: 0, wishes, meter };
     download(url, file.size, &mut sink).await?;
     if sink.hash.finish() != file.sha256 {
         return Err(wrong_hash(file).into());
@@ -329,10 +339,14 @@ fn storage_words(error: &JsValue) -> String {
 }
 
 fn storage_failure(error: &JsValue) -> Failure {
-    Failure::new(FailureKind::Internal, format!("the browser's storage refused: {}", storage_words(error)))
+    Failure::new(
+        FailureKind::Internal,
+        format!("the browser's storage refused: {}", storage_words(error)),
+    )
 }
 
 fn wrong_hash(file: &ManifestFile) -> Failure {
-    let message = format!("{} is not the file that the manifest promises: its SHA-256 differs", file.name);
+    let message =
+        format!("{} is not the file that the manifest promises: its SHA-256 differs", file.name);
     Failure::new(FailureKind::HashMismatch, message)
 }

@@ -4,8 +4,8 @@ use js_sys::Promise;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions, FileSystemGetFileOptions,
-    FileSystemReadWriteOptions, FileSystemSyncAccessHandle,
+    File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
+    FileSystemGetFileOptions, FileSystemReadWriteOptions, FileSystemSyncAccessHandle,
 };
 
 use super::failure::exception_name;
@@ -49,7 +49,8 @@ impl Folder {
     pub async fn write(&self, name: &str) -> Result<Option<Writer>, JsValue> {
         let create = FileSystemGetFileOptions::new();
         create.set_create(true);
-        let handle: FileSystemFileHandle = wait(self.0.get_file_handle_with_options(name, &create)).await?;
+        let handle: FileSystemFileHandle =
+            wait(self.0.get_file_handle_with_options(name, &create)).await?;
         match wait(handle.create_sync_access_handle()).await {
             Ok(access) => Ok(Some(Writer(access))),
             Err(error) if exception_name(&error) == "NoModificationAllowedError" => Ok(None),

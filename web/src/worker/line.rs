@@ -55,7 +55,10 @@ pub fn listen(wishes: Wishes, queue: UnboundedSender<ToWorker>) {
         let message = match serde_json::from_str(&data) {
             Ok(message) => message,
             Err(error) => {
-                let failure = Failure::new(FailureKind::Internal, format!("a message of another version: {error}"));
+                let failure = Failure::new(
+                    FailureKind::Internal,
+                    format!("a message of another version: {error}"),
+                );
                 return post(&FromWorker::Failed { run: None, failure });
             }
         };

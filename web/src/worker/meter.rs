@@ -59,9 +59,11 @@ impl Meter {
         self.last = Some((step, now, done_bytes));
         let total_bytes = self.total_bytes;
         let step = match step {
-            Step::Downloading => {
-                LoadStep::Downloading { done_bytes, total_bytes, bytes_per_second: self.bytes_per_second }
-            }
+            Step::Downloading => LoadStep::Downloading {
+                done_bytes,
+                total_bytes,
+                bytes_per_second: self.bytes_per_second,
+            },
             Step::Checking => LoadStep::Checking { done_bytes, total_bytes },
             Step::Uploading => LoadStep::Uploading { done_bytes, total_bytes },
         };

@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 use futures_channel::mpsc::{UnboundedReceiver, unbounded};
 use hangtag_engine::{EngineError, EngineOptions, Gpu, GpuOptions, LoadProgress};
 use hangtag_extract::{ExtractError, Extractor, Progress};
-use hangtag_task::Feature;
+use hangtag_task::{Feature, TASK_VERSION};
 use hangtag_web::protocol::{
-    Failure, FailureKind, FromWorker, Loaded, Package, RunId, RunStats, RunStep, Storage, ToWorker, VERSION,
+    Failure, FailureKind, FromWorker, Loaded, Package, RunId, RunStats, RunStep, Storage, ToWorker,
+    VERSION,
 };
-use hangtag_weights::{Gguf, Manifest};
+use hangtag_weights::{Gguf, Manifest, registry};
 use wasm_bindgen_futures::spawn_local;
 
 use super::download::fetch_text;
@@ -33,12 +34,15 @@ pub fn start() {
 }
 
 async fn serve(wishes: Wishes, mut queue: UnboundedReceiver<ToWorker>) {
-    let mut session = Session { wishes, files: Files::open().await, package: None, gpu: None, model: None };
+    let mut session =
+        Session { wishes, files: Files::open().await, package: None, gpu: None, model: None };
     while let Ok(message) = queue.recv().await {
         match message {
             ToWorker::Open { package_url } => session.open(package_url).await,
             ToWorker::Load => session.load().await,
-            ToWorker::Extract { run, text, features } => session.extract(run, &text, &features).await,
+            ToWorker::Extract { run, text, features } => {
+                session.extract(run, &text, &features).await
+            }
             ToWorker::Forget => session.forget().await,
             // Never queued: heard at once.
             ToWorker::Stop { .. } | ToWorker::Pause | ToWorker::CheckIsolation => {}
@@ -84,13 +88,20 @@ impl Session {
         let manifest = Manifest::from_json(&text).map_err(|error| {
             Failure::new(FailureKind::Model, format!("{manifest_url}: {error}"))
         })?;
+        if manifest.task_version != TASK_VERSION {
+            let message = format!(
+                "{manifest_url}: the model was trained for version {} of the task, and this app asks in version {TASK_VERSION}",
+                manifest.task_version
+            );
+            return Err(Failure::new(FailureKind::Model, message));
+        }
         let opened = OpenPackage { url, manifest };
         let package = Package {
             name: opened.manifest.name.clone(),
             base: opened.manifest.base.clone(),
             licence: opened.manifest.licence.clone(),
             size_bytes: opened.manifest.total_size(),
-            trained_task_version: Some(opened.manifest.task_version).filter(|&version| version > 0),
+            is_base: is_base(&opened.manifest),
             kept_bytes: self.kept_bytes(&opened).await,
         };
         self.package = Some(opened);
@@ -109,7 +120,9 @@ impl Session {
         if self.model.is_none() {
             match self.try_load().await {
                 Ok(model) => self.model = Some(model),
-                Err(Halt::Failed(failure)) => return post(&FromWorker::Failed { run: None, failure }),
+                Err(Halt::Failed(failure)) => {
+                    return post(&FromWorker::Failed { run: None, failure });
+                }
                 Err(Halt::Paused) => {
                     let kept_bytes = match &self.package {
                         Some(package) => self.kept_bytes(package).await,
@@ -192,7 +205,8 @@ impl Session {
             Err(ExtractError::Cancelled { .. }) => FromWorker::Stopped { run },
             Err(error) => FromWorker::Failed { run: Some(run), failure: extract_failure(error) },
         };
-        if matches!(&answer, FromWorker::Failed { failure, .. } if failure.kind == FailureKind::DeviceLost) {
+        if matches!(&answer, FromWorker::Failed { failure, .. } if failure.kind == FailureKind::DeviceLost)
+        {
             self.model = None;
         }
         post(&answer);
@@ -214,19 +228,39 @@ impl Session {
 async fn load_extractor(sources: Vec<BlobSource>, gpu: Gpu) -> Result<Extractor, Failure> {
     let gguf = Gguf::open(sources).await.map_err(|error| of_kind(FailureKind::Model, &error))?;
     let mut meter = None;
+    let mut options = EngineOptions::default();
+    if gpu.describe().is_software {
+        // Stop is heard between steps; a CPU in the role of a GPU would take minutes for a full one. No step may be
+        // shorter than one token of every row.
+        options.step_tokens = options.max_rows;
+    }
     let report = move |progress: LoadProgress| {
         let meter = meter.get_or_insert_with(|| Meter::new(progress.total_bytes));
         meter.report(Step::Uploading, progress.loaded_bytes);
     };
-    Extractor::load(gguf, gpu, EngineOptions::default(), report).await.map_err(extract_failure)
+    Extractor::load(gguf, gpu, options, report).await.map_err(extract_failure)
 }
 
 fn told(run: RunId, progress: Progress) -> FromWorker {
     match progress {
-        Progress::Window { index, count } => FromWorker::Running { run, step: RunStep::Window { index, count } },
-        Progress::Prefill { done, total } => FromWorker::Running { run, step: RunStep::Reading { done, total } },
+        Progress::Window { index, count } => {
+            FromWorker::Running { run, step: RunStep::Window { index, count } }
+        }
+        Progress::Prefill { done, total } => {
+            FromWorker::Running { run, step: RunStep::Reading { done, total } }
+        }
+        Progress::Decode { active_rows } => {
+            FromWorker::Running { run, step: RunStep::Writing { active: active_rows } }
+        }
         Progress::Feature { index, value } => FromWorker::Row { run, index, value },
     }
+}
+
+/// Whether the package holds the very bytes of a published base model.
+fn is_base(manifest: &Manifest) -> bool {
+    let is_known =
+        |sha256: &str| registry::known_models().iter().any(|model| model.sha256 == sha256);
+    manifest.files.iter().any(|file| is_known(&file.sha256))
 }
 
 fn not_loaded() -> Failure {
@@ -236,11 +270,15 @@ fn not_loaded() -> Failure {
 fn extract_failure(error: ExtractError) -> Failure {
     match error {
         ExtractError::Load(source) | ExtractError::Engine { source, .. } => engine_failure(source),
-        ExtractError::Task(_) | ExtractError::ContextTooSmall { .. } => of_kind(FailureKind::Input, &error),
+        ExtractError::Task(_) | ExtractError::ContextTooSmall { .. } => {
+            of_kind(FailureKind::Input, &error)
+        }
         ExtractError::Config(_) | ExtractError::Tokenizer(_) | ExtractError::Vocabulary { .. } => {
             of_kind(FailureKind::Model, &error)
         }
-        ExtractError::Cancelled { .. } | ExtractError::NoAnswer { .. } => of_kind(FailureKind::Internal, &error),
+        ExtractError::Cancelled { .. } | ExtractError::NoAnswer { .. } => {
+            of_kind(FailureKind::Internal, &error)
+        }
     }
 }
 
@@ -248,15 +286,18 @@ fn engine_failure(error: EngineError) -> Failure {
     let kind = match &error {
         EngineError::NoGpu(_) => FailureKind::NoGpu,
         EngineError::DeviceLost(_) => FailureKind::DeviceLost,
-        EngineError::OutOfMemory { .. } | EngineError::OverMemoryLimit { .. } | EngineError::BufferTooLarge { .. } => {
-            FailureKind::OutOfMemory
-        }
+        EngineError::OutOfMemory { .. }
+        | EngineError::OverMemoryLimit { .. }
+        | EngineError::BufferTooLarge { .. } => FailureKind::OutOfMemory,
         EngineError::Weights(_)
+        | EngineError::Options(_)
         | EngineError::Shape { .. }
         | EngineError::Unsupported { .. }
         | EngineError::NotFinite { .. } => FailureKind::Model,
-        EngineError::Context { .. } | EngineError::Options(_) => FailureKind::Input,
-        EngineError::Device(_) | EngineError::Job(_) | EngineError::Cancelled => FailureKind::Internal,
+        EngineError::Context { .. } => FailureKind::Input,
+        EngineError::Device(_) | EngineError::Job(_) | EngineError::Cancelled => {
+            FailureKind::Internal
+        }
     };
     of_kind(kind, &error)
 }

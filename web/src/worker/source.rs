@@ -40,11 +40,16 @@ impl ByteSource for BlobSource {
         check_range(self, offset, length)?;
         let other = |message| SourceError::Other { name: self.name.clone(), message };
         let bytes = self.read_now(offset, length).await.map_err(|error| {
-            other(format!("the browser could not read the kept file: {}", super::failure::describe(&error)))
+            other(format!(
+                "the browser could not read the kept file: {}",
+                super::failure::describe(&error)
+            ))
         })?;
         match bytes.len() == length {
             true => Ok(bytes),
-            false => Err(other(format!("{} bytes came where {length} were asked for", bytes.len()))),
+            false => {
+                Err(other(format!("{} bytes came where {length} were asked for", bytes.len())))
+            }
         }
     }
 }

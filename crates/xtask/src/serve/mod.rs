@@ -1,23 +1,44 @@
-//! A small web server for a folder of built files, on this machine only.
+//! A web server for a folder of built files, on this machine only.
 //!
-//! It sends the headers that the page's promises rest on. A worker does not inherit the policy of its page's
-//! `<meta>` tag but obeys the headers of its own script, so the policy goes out with every file.
+//! It sends the headers that the page's promises rest on. A worker with an address of its own does not inherit the
+//! policy of its page's `<meta>` tag but obeys the headers of its own script, so the policy goes out with every file.
 
-mod files;
+mod policy;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::convert::Infallible;
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use http_body_util::{Either, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use percent_encoding::percent_decode_str;
 use thiserror::Error;
-use tiny_http::{Header, Method, Request, Response, StatusCode};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use tower_http::services::ServeDir;
+use tower_http::services::fs::ServeFileSystemResponseBody;
 
-use files::{Part, Site};
+/// Bytes read from a file at a time.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// What every answer carries besides the policy.
+const FIXED_HEADERS: [(HeaderName, &str); 5] = [
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+];
 
 /// Why a folder could not be served.
 #[derive(Debug, Error)]
@@ -30,7 +51,7 @@ pub enum ServeError {
         "port {0} is taken by another program: stop that program, or choose another port with --port"
     )]
     PortTaken(u16),
-    /// The system refused the port for another reason.
+    /// The system refused for another reason.
     #[error("cannot listen on 127.0.0.1:{port}: {source}")]
     Listen {
         /// The port asked for.
@@ -40,31 +61,29 @@ pub enum ServeError {
     },
 }
 
-/// A running server. It stops when it is dropped.
+/// A running server. It stops, and its port is free again, when it is dropped.
 pub struct Server {
-    http: Arc<tiny_http::Server>,
     address: SocketAddr,
-    acceptor: Option<JoinHandle<()>>,
+    /// Dropping it ends the thread.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
     /// Serves the files of `folder` on 127.0.0.1. Port 0 takes any free port; see [`Server::address`].
+    ///
+    /// # Errors
+    /// [`ServeError`] when there is no such folder, or the port cannot be had.
     pub fn start(folder: &Path, port: u16) -> Result<Self, ServeError> {
-        let site = Site::open(folder).ok_or_else(|| ServeError::NoFolder(folder.to_path_buf()))?;
-        let refused = |source: io::Error| match source.kind() {
+        let root = folder.canonicalize().ok().filter(|root| root.is_dir());
+        let root = root.ok_or_else(|| ServeError::NoFolder(folder.to_path_buf()))?;
+        let (listener, address, runtime) = listen(port).map_err(|source| match source.kind() {
             ErrorKind::AddrInUse => ServeError::PortTaken(port),
             _ => ServeError::Listen { port, source },
-        };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
-        let http = tiny_http::Server::from_listener(listener, None)
-            .map_err(|error| refused(io::Error::other(error.to_string())))?;
-        let http = Arc::new(http);
-        let acceptor = thread::spawn({
-            let http = Arc::clone(&http);
-            move || accept(&http, &Arc::new(site))
-        });
-        Ok(Self { http, address, acceptor: Some(acceptor) })
+        })?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn(move || runtime.block_on(serve(listener, root, stopped)));
+        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where the server listens.
@@ -79,119 +98,125 @@ impl Server {
 
     /// Serves until the program is ended.
     pub fn wait(mut self) {
-        if let Some(acceptor) = self.acceptor.take() {
-            // It only fails if the accepting thread panicked, which has then been printed.
-            let _ = acceptor.join();
+        self.join();
+    }
+
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // It only fails if the thread panicked, which has then been printed.
+            let _ = thread.join();
         }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(acceptor) = self.acceptor.take() {
-            self.http.unblock();
-            let _ = acceptor.join();
-        }
+        drop(self.stop.take());
+        self.join();
     }
 }
 
-/// One thread for each request, so that a long download holds up nobody.
-fn accept(http: &tiny_http::Server, site: &Arc<Site>) {
-    for request in http.incoming_requests() {
-        let site = Arc::clone(site);
-        thread::spawn(move || {
-            let reply = reply(&site, &request);
-            // The browser may have gone away; there is nobody left to tell.
-            let _ = request.respond(reply);
+fn listen(port: u16) -> io::Result<(tokio::net::TcpListener, SocketAddr, Runtime)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let _entered = runtime.enter();
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    Ok((listener, address, runtime))
+}
+
+async fn serve(
+    listener: tokio::net::TcpListener,
+    root: PathBuf,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = &mut stopped => return,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Out of file handles, most likely: others will be given back.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let root = root.clone();
+        tokio::spawn(async move {
+            let service = service_fn(|request| reply(&root, request));
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service);
+            // The browser may go away at any time; there is nobody left to tell.
+            let _ = connection.await;
         });
     }
 }
 
-type Reply = Response<Box<dyn Read + Send>>;
+type Reply = Response<Either<ServeFileSystemResponseBody, Full<Bytes>>>;
 
-fn reply(site: &Site, request: &Request) -> Reply {
-    let mut reply = match request.method() {
-        Method::Get | Method::Head => match site.find(request.url()) {
-            Some(path) => send(&path, request).unwrap_or_else(|error| match error.kind() {
-                ErrorKind::NotFound => message(404),
-                _ => message(500),
-            }),
-            None => message(404),
-        },
-        _ => message(405).with_header(header("Allow", "GET, HEAD")),
+async fn reply(root: &Path, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    let path = percent_decode_str(request.uri().path()).decode_utf8_lossy().into_owned();
+    let mut reply = match is_hidden(&path) {
+        true => message(StatusCode::NOT_FOUND),
+        false => file(root, &path, request).await,
     };
-    for (name, value) in site.security_headers() {
-        reply.add_header(header(name, &value));
+    let page = tokio::fs::read_to_string(root.join("index.html")).await.unwrap_or_default();
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy::header(&page));
+    for (name, value) in FIXED_HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
     }
+    Ok(reply)
+}
+
+/// Whether a part of the path is no file of the site: `..`, and names that start with a dot.
+fn is_hidden(path: &str) -> bool {
+    path.split(['/', '\\']).any(|name| name.starts_with('.'))
+}
+
+async fn file(root: &Path, path: &str, request: Request<Incoming>) -> Reply {
+    let found = ServeDir::new(root).with_buf_chunk_size(CHUNK_BYTES).try_call(request).await;
+    let Ok(mut reply) = found else {
+        return message(StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    match reply.status() {
+        StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => {
+            reply
+                .headers_mut()
+                .insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control(path)));
+            reply.map(Either::Left)
+        }
+        status => {
+            let (kept, _) = reply.into_parts();
+            let mut reply = message(status);
+            let names = [header::ALLOW, header::CONTENT_RANGE, header::LOCATION];
+            let kept = names
+                .into_iter()
+                .filter_map(|name| Some((name.clone(), kept.headers.get(name)?.clone())));
+            reply.headers_mut().extend(kept);
+            reply
+        }
+    }
+}
+
+fn message(status: StatusCode) -> Reply {
+    let mut reply = Response::new(Either::Right(Full::from(format!("{status}\n"))));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply
 }
 
-/// The file, or the part of it that was asked for, or nothing if the browser has it already.
-fn send(path: &Path, request: &Request) -> io::Result<Reply> {
-    let mut file = File::open(path)?;
-    let meta = file.metadata()?;
-    let tag = files::entity_tag(&meta);
-    let common = [
-        header("Content-Type", files::content_type(path)),
-        header("Cache-Control", files::cache_control(path)),
-        header("ETag", &tag),
-        header("Accept-Ranges", "bytes"),
-    ];
-    let asked = |name: &'static str| {
-        let field = request.headers().iter().find(|header| header.field.equiv(name));
-        field.map(|header| header.value.as_str())
-    };
-    if asked("If-None-Match").is_some_and(|tags| files::names_tag(tags, &tag)) {
-        return Ok(with_headers(empty(304), common));
+/// Files that Trunk has named by their hash never change; all others are asked for again each time.
+fn cache_control(path: &str) -> &'static str {
+    let stem = Path::new(path).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let hash =
+        stem.strip_suffix("_bg").unwrap_or(stem).rsplit_once('-').map_or("", |(_, hash)| hash);
+    // 16 hexadecimal digits, less the zeros that Trunk does not write at their front.
+    match (12..=16).contains(&hash.len()) && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => "public, max-age=31536000, immutable",
+        false => "no-cache",
     }
-    // A part of a file that has changed since would not fit what the browser has.
-    let unchanged = asked("If-Range").is_none_or(|value| value == tag);
-    let range = asked("Range").filter(|_| unchanged);
-    let (status, start, length) = match files::part(range, meta.len()) {
-        Part::Whole => (200, 0, meta.len()),
-        Part::Bytes(start, end) => (206, start, end - start),
-        Part::Outside => {
-            let size = header("Content-Range", &format!("bytes */{}", meta.len()));
-            return Ok(with_headers(message(416), [size]));
-        }
-    };
-    file.seek(SeekFrom::Start(start))?;
-    let body: Box<dyn Read + Send> = Box::new(file.take(length));
-    let length_usize = usize::try_from(length).map_err(io::Error::other)?;
-    let mut reply = Response::new(StatusCode(status), Vec::new(), body, Some(length_usize), None)
-        // Never chunked: the page shows how much of the model is still to come.
-        .with_chunked_threshold(usize::MAX);
-    if status == 206 {
-        let last = start + length - 1;
-        reply.add_header(header("Content-Range", &format!("bytes {start}-{last}/{}", meta.len())));
-    }
-    Ok(with_headers(reply, common))
-}
-
-fn with_headers<const N: usize>(reply: Reply, headers: [Header; N]) -> Reply {
-    headers.into_iter().fold(reply, Response::with_header)
-}
-
-fn message(status: u16) -> Reply {
-    let text = format!("{status} {}\n", StatusCode(status).default_reason_phrase());
-    let length = text.len();
-    let body: Box<dyn Read + Send> = Box::new(io::Cursor::new(text));
-    let headers = vec![
-        header("Content-Type", "text/plain; charset=utf-8"),
-        header("Cache-Control", "no-store"),
-    ];
-    Response::new(StatusCode(status), headers, body, Some(length), None)
-}
-
-fn empty(status: u16) -> Reply {
-    let body: Box<dyn Read + Send> = Box::new(io::empty());
-    Response::new(StatusCode(status), Vec::new(), body, Some(0), None)
-}
-
-/// `value` as a header. What cannot be sent as one, which only a policy with letters beyond ASCII could be, is
-/// replaced by the policy that forbids everything: its page breaks instead of losing its protection.
-fn header(name: &'static str, value: &str) -> Header {
-    Header::from_bytes(name, value).unwrap_or_else(|()| {
-        Header::from_bytes("Content-Security-Policy", "default-src 'none'").expect("plain ASCII")
-    })
 }
