@@ -108,8 +108,8 @@ pub struct ModelArgs {
     pub model: String,
 
     /// Tokens that the model keeps in memory, text and answers together [default: 4096]
-    #[arg(long, value_name = "TOKENS")]
-    pub context: Option<usize>,
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
+    pub context: Option<u32>,
 
     /// Use only what every graphics card can do (no 16-bit floats, no subgroups)
     #[arg(long)]

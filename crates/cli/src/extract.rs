@@ -148,9 +148,12 @@ impl Work<'_> {
             }
             _ => String::new(),
         };
+        let features = match extraction.features.len() {
+            1 => "1 feature".to_owned(),
+            count => format!("{count} features"),
+        };
         eprintln!(
-            "{} features in {seconds:.2} s{windows} ({})",
-            extraction.features.len(),
+            "{features} in {seconds:.2} s{windows} ({})",
             self.extractor.engine().gpu().describe().name
         );
     }

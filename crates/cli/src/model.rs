@@ -7,7 +7,7 @@ use anyhow::Result;
 use hangtag_engine::{EngineError, EngineOptions, Gpu, GpuOptions};
 use hangtag_extract::{ExtractError, Extractor};
 use hangtag_task::TASK_VERSION;
-use hangtag_weights::{ByteSource, FileSource, Gguf, Manifest, ModelConfig, Tokenizer};
+use hangtag_weights::{ByteSource, FileSource, Gguf, GgufError, Manifest, ModelConfig, Tokenizer};
 
 use crate::args::ModelArgs;
 use crate::failure::{Failure, bad_input, failed};
@@ -20,7 +20,7 @@ const WHAT_A_MODEL_IS: &str = "--model takes a GGUF file of the llama or phi fam
 pub fn load(args: &ModelArgs) -> Result<Extractor> {
     let files = open(&args.model, args.quiet)?;
     let gguf = pollster::block_on(Gguf::open(files))
-        .map_err(|error| bad_input(error).hint(WHAT_A_MODEL_IS))?;
+        .map_err(|error| bad_input(&error).hint(hint_for(&error)))?;
     // Before the GPU is asked for: a wrong model is told as such on every computer.
     ModelConfig::from_gguf(&gguf)
         .map_err(|error| bad_input(format!("{}: {error}", args.model)).hint(WHAT_A_MODEL_IS))?;
@@ -34,7 +34,7 @@ pub fn load(args: &ModelArgs) -> Result<Extractor> {
     .map_err(failed)?;
     let mut options = EngineOptions::default();
     if let Some(context_tokens) = args.context {
-        options.context_tokens = context_tokens;
+        options.context_tokens = context_tokens as usize;
     }
     let bar = progress::bytes(args.quiet, "loading the model");
     let loaded = pollster::block_on(Extractor::load(gguf, gpu, options, |loaded| {
@@ -62,13 +62,20 @@ pub fn failure(error: &ExtractError) -> Failure {
     }
 }
 
+fn hint_for(error: &GgufError) -> &'static str {
+    match error {
+        GgufError::NotGguf { .. } | GgufError::UnsupportedType { .. } => WHAT_A_MODEL_IS,
+        _ => "the file is damaged or not whole: get it again",
+    }
+}
+
 /// A damaged or unsuitable file and options that contradict each other are the user's; the rest is the GPU's.
 fn of_loading(error: &EngineError) -> Failure {
     match error {
-        EngineError::Weights(_)
-        | EngineError::Shape { .. }
-        | EngineError::Unsupported { .. }
-        | EngineError::Options(_) => bad_input(error),
+        EngineError::Weights(error) => bad_input(error).hint(hint_for(error)),
+        EngineError::Shape { .. } | EngineError::Unsupported { .. } | EngineError::Options(_) => {
+            bad_input(error)
+        }
         _ => failed(error),
     }
 }
@@ -100,7 +107,11 @@ fn open(model: &str, quiet: bool) -> Result<Vec<FileSource>> {
 }
 
 fn open_files(path: &Path) -> Result<Vec<FileSource>> {
-    Ok(FileSource::open_shards(path).map_err(bad_input)?)
+    let files = FileSource::open_shards(path);
+    Ok(files.map_err(|error| {
+        bad_input(error)
+            .hint("see that it can be read; all parts of a split model must lie in one folder")
+    })?)
 }
 
 /// Opens a package folder: its manifest says which files are the model.

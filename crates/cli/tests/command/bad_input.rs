@@ -21,10 +21,13 @@ fn refused(files: &[(&str, &[u8])], args: &[&str], message: &str) {
     assert_fails(&hangtag(folder(files).path(), args), 2, message);
 }
 
+const NO_FEATURES: &str =
+    "error: No features were given: name at least one, separated by commas, e.g. Brand, Color\n";
+
 #[test]
 fn no_features() {
-    refused(&[], &["extract", "--features", " ", "red shoe"], "");
-    refused(&[], &["extract", "--features", ",,", "red shoe"], "");
+    refused(&[], &["extract", "--features", " ", "red shoe"], NO_FEATURES);
+    refused(&[], &["extract", "--features", ",,", "red shoe"], NO_FEATURES);
     let said = hangtag(folder(&[]).path(), &["extract", "red shoe"]);
     assert_eq!(said.code, 2);
     assert!(said.err.contains("--features <NAMES>"), "{}", said.err);
@@ -32,7 +35,11 @@ fn no_features() {
 
 #[test]
 fn duplicate_names() {
-    refused(&[], &["extract", "--features", "Brand, Size, brand", "red shoe"], "");
+    refused(
+        &[],
+        &["extract", "--features", "Brand, Size, Brand", "red shoe"],
+        "error: The feature \"Brand\" is named twice: take one of them out\n",
+    );
 }
 
 #[test]
@@ -111,6 +118,8 @@ fn an_output_that_is_the_input() {
 const WHAT_A_MODEL_IS: &str = "--model takes a GGUF file of the llama or phi family, a package folder (with manifest.json), \
                                or a known name such as smollm2-135m";
 
+const UNKNOWN_NAME: &str = "error: no model is called \"smolm2\"; known names: smollm2-135m. A path to a GGUF file works as well\n";
+
 #[track_caller]
 fn refused_model(files: &[(&str, &[u8])], model: &str, message: &str) {
     refused(
@@ -127,7 +136,7 @@ fn a_model_that_is_not_there() {
         "models/tag.gguf",
         "error: --model models/tag.gguf: no such file or folder\nhint: {what}\n",
     );
-    refused_model(&[], "smolm2", "");
+    refused_model(&[], "smolm2", UNKNOWN_NAME);
     refused_model(
         &[],
         "hf:microsoft/phi-2",
@@ -137,17 +146,36 @@ fn a_model_that_is_not_there() {
 }
 
 #[test]
-fn a_model_that_is_no_gguf_or_cut_short() {
-    refused_model(
-        &[("m.gguf", b"PK\x03\x04 a zip file, not a model, and long enough")],
-        "m.gguf",
-        "",
-    );
-    refused_model(&[("m.gguf", b"")], "m.gguf", "");
+fn a_model_that_is_no_gguf() {
+    let message = "error: m.gguf: not a GGUF file\nhint: {what}\n";
+    refused_model(&[("m.gguf", b"PK\x03\x04 a zip file, and long enough")], "m.gguf", message);
+    refused_model(&[("m.gguf", b"")], "m.gguf", message);
+}
+
+#[test]
+fn a_model_that_is_cut_short() {
     let whole = fs::read(golden("llama.gguf")).unwrap();
-    refused_model(&[("m.gguf", &whole[..whole.len() / 2])], "m.gguf", "");
-    refused_model(&[("m.gguf", &whole[..1000])], "m.gguf", "");
-    refused_model(&[("m-00001-of-00002.gguf", &whole)], "m-00001-of-00002.gguf", "");
+    let said = |bytes: &[u8]| {
+        let folder = folder(&[("m.gguf", bytes)]);
+        let args = ["extract", "--features", "Brand", "--model", "m.gguf", "red shoe"];
+        let said = hangtag(folder.path(), &args);
+        assert_eq!((said.code, said.out.as_str()), (2, ""));
+        said.err
+    };
+    let hint = "\nhint: the file is damaged or not whole: get it again\n";
+    let tensors = said(&whole[..whole.len() / 2]);
+    assert!(tensors.starts_with("error: tensor blk.0."), "{tensors}");
+    assert!(tensors.ends_with(&format!("m.gguf is cut short{hint}")), "{tensors}");
+    let header = said(&whole[..1000]);
+    assert!(header.starts_with("error: m.gguf: damaged GGUF header: "), "{header}");
+    assert!(header.ends_with(hint), "{header}");
+
+    refused_model(
+        &[("m-00001-of-00002.gguf", &whole)],
+        "m-00001-of-00002.gguf",
+        "error: m-00002-of-00002.gguf: No such file or directory (os error 2)\n\
+         hint: see that it can be read; all parts of a split model must lie in one folder\n",
+    );
 }
 
 #[test]
@@ -157,26 +185,62 @@ fn a_family_that_is_not_supported() {
     let mut file = Vec::new();
     let writer = GgufWriter::new(metadata).unwrap();
     writer.write(&mut file, &mut |_| Ok(Vec::new())).unwrap();
-    refused_model(&[("m.gguf", &file)], "m.gguf", "");
-}
-
-#[test]
-fn a_package_that_is_none() {
-    refused_model(&[], ".", "");
-    refused_model(&[("manifest.json", b"{}")], ".", "");
-}
-
-#[test]
-fn a_context_too_small() {
-    // Told by the engine or the extraction, but never a panic.
-    let said = hangtag(
-        folder(&[]).path(),
-        &["extract", "--features", "Brand", "--context", "-5", "red shoe"],
+    refused_model(
+        &[("m.gguf", &file)],
+        "m.gguf",
+        "error: m.gguf: model family \"gpt2\" is not supported; use a GGUF of the llama or phi2 family\n\
+         hint: {what}\n",
     );
-    assert_eq!(said.code, 2);
+}
+
+#[test]
+fn a_package_that_is_none_or_another() {
+    refused_model(
+        &[],
+        ".",
+        "error: .: no model package, manifest.json: No such file or directory (os error 2)\nhint: {what}\n",
+    );
+    refused_model(
+        &[("manifest.json", b"{}")],
+        ".",
+        "error: .: manifest.json: missing field `name` at line 1 column 2\nhint: get the package again\n",
+    );
+    let manifest = |task_version: u32, size: u64| {
+        format!(
+            r#"{{"name": "a", "base": "b", "licence": "MIT", "task_version": {task_version},
+                "files": [{{"name": "m.gguf", "size": {size}, "sha256": "{}"}}]}}"#,
+            "0".repeat(64)
+        )
+    };
+    refused_model(
+        &[("manifest.json", manifest(99, 3).as_bytes()), ("m.gguf", b"abc")],
+        ".",
+        "error: .: the model was made for version 99 of the questions, and this hangtag asks version 1\n\
+         hint: get a hangtag and a model of the same age\n",
+    );
+    refused_model(
+        &[("manifest.json", manifest(1, 5).as_bytes()), ("m.gguf", b"abc")],
+        ".",
+        "error: ./m.gguf: 3 bytes, the package's manifest says 5\nhint: get the package again\n",
+    );
+}
+
+#[test]
+fn numbers_out_of_range() {
+    for arguments in [
+        ["extract", "--features=A", "--context=0", "red"].as_slice(),
+        &["extract", "--features=A", "--context=18446744073709551615", "red"],
+        &["bench", "--features=0"],
+        &["bench", "--repeat=0"],
+        &["bench", "--text-tokens=1"],
+    ] {
+        let said = hangtag(folder(&[]).path(), arguments);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{arguments:?}");
+        assert!(said.err.contains(" is not in "), "{}", said.err);
+    }
 }
 
 #[test]
 fn names_to_fetch_that_are_unknown() {
-    refused(&[], &["fetch", "smolm2"], "");
+    refused(&[], &["fetch", "smolm2"], UNKNOWN_NAME);
 }
