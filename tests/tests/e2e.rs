@@ -327,7 +327,7 @@ async fn a_bad_package_is_named_and_a_good_one_still_loads() -> Result<()> {
         }
         stage.browser.attribute_becomes("model-card", "data-state", &["failed"]).await?;
         let message = stage.browser.element("model-error").await?.text().await?;
-        assert!(message.contains(word), "{package}: {message:?} does not name {word:?}");
+        assert!(message.to_lowercase().contains(word), "{package}: {message:?} does not name {word:?}");
     }
     let elsewhere = format!("{}?model=https://example.org/model", stage.site.origin());
     stage.browser.driver().goto(elsewhere).await?;

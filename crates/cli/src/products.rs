@@ -229,7 +229,7 @@ mod tests {
                 (4, Err("no \"text\"")),
                 (5, Err("\"text\" is not a string")),
                 (6, Err("the text is empty")),
-                (7, Err("not JSON: EOF while parsing an object at line 1 column 2")),
+                (7, Err("not JSON: EOF while parsing an object at line 1 column 1")),
             ]
         );
     }

@@ -15,6 +15,8 @@ pub struct Said {
 pub fn command(at: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hangtag"));
     command.current_dir(at).env("HANGTAG_CACHE", at.join("cache")).env_remove("CLICOLOR_FORCE");
+    // Mesa's device selection complains on standard error where a container does not set it.
+    command.env("XDG_RUNTIME_DIR", at);
     command
 }
 
