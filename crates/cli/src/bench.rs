@@ -283,11 +283,10 @@ impl Bench {
             prefill.tokens,
             prefill.seconds,
         );
-        for decode in &report.decode {
-            text += &format!(
-                "Writing   {:.0} tokens/s, {} answers at once\n",
-                decode.tokens_per_second, decode.rows
-            );
+        for Decode { rows, tokens_per_second } in &report.decode {
+            let answers = if *rows == 1 { "answer" } else { "answers" };
+            text +=
+                &format!("Writing   {tokens_per_second:.0} tokens/s, {rows} {answers} at once\n");
         }
         text + &format!(
             "Features  {} of a text of {} tokens: {:.2} s together, {:.2} s one by one, {:.1} times as long{}\n",

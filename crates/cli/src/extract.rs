@@ -94,7 +94,7 @@ impl Work<'_> {
         let mut stats = Stats::default();
         let mut failures = Vec::new();
         for row in &products.rows {
-            let result = self.row(row);
+            let result = self.row(row, &bar);
             match &result {
                 Ok(extraction) => {
                     stats += extraction.stats;
@@ -113,10 +113,21 @@ impl Work<'_> {
         outcome(&failures, products.rows.len())
     }
 
-    fn row(&mut self, row: &Row) -> Result<Extraction, Failure> {
+    fn row(&mut self, row: &Row, bar: &ProgressBar) -> Result<Extraction, Failure> {
         let text = row.text.as_deref().map_err(bad_input)?;
-        self.extract(text, &mut |_| ControlFlow::Continue(()))
-            .map_err(|error| model::failure(&error))
+        let line = row.line;
+        let mut show = |progress| {
+            if let Progress::Window { index, count } = progress {
+                let part = index + 1;
+                bar.set_message(if count > 1 {
+                    format!("line {line}, part {part} of {count}")
+                } else {
+                    format!("line {line}")
+                });
+            }
+            ControlFlow::Continue(())
+        };
+        self.extract(text, &mut show).map_err(|error| model::failure(&error))
     }
 
     fn extract(
@@ -169,11 +180,12 @@ pub fn one_by_one(
     let mut all = Extraction::default();
     for feature in features {
         extractor.engine_mut().clear_prefix_cache();
-        let one = pollster::block_on(extractor.extract(
-            text,
-            std::slice::from_ref(feature),
-            &mut |_| ControlFlow::Continue(()),
-        ))?;
+        let feature = std::slice::from_ref(feature);
+        let go_on = &mut |_| ControlFlow::Continue(());
+        let one = match pollster::block_on(extractor.extract(text, feature, go_on)) {
+            Ok(one) => one,
+            Err(error) => return Err(with_finished(error, all)),
+        };
         all.stats += one.stats;
         for value in one.features {
             let index = all.features.len();
@@ -184,6 +196,16 @@ pub fn one_by_one(
         }
     }
     Ok(all)
+}
+
+/// An error of one feature, with the features that were done before it.
+fn with_finished(error: ExtractError, done: Extraction) -> ExtractError {
+    let finished = Box::new(done);
+    match error {
+        ExtractError::Engine { source, .. } => ExtractError::Engine { source, finished },
+        ExtractError::NoAnswer { feature, .. } => ExtractError::NoAnswer { feature, finished },
+        error => error,
+    }
 }
 
 fn report_row(bar: &ProgressBar, name: &str, row: &Row, failure: &Failure) {

@@ -27,11 +27,8 @@ pub fn load(args: &ModelArgs) -> Result<Extractor> {
     Tokenizer::from_gguf(gguf.metadata())
         .map_err(|error| bad_input(format!("{}: {error}", args.model)).hint(WHAT_A_MODEL_IS))?;
 
-    let gpu = pollster::block_on(Gpu::request(&GpuOptions {
-        baseline: args.baseline_tier,
-        ..GpuOptions::default()
-    }))
-    .map_err(failed)?;
+    let gpu = pollster::block_on(Gpu::request(&GpuOptions { baseline: args.baseline_tier }))
+        .map_err(failed)?;
     let mut options = EngineOptions::default();
     if let Some(context_tokens) = args.context {
         options.context_tokens = context_tokens as usize;

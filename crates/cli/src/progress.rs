@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar that counts bytes.
 pub fn bytes(quiet: bool, what: &str) -> ProgressBar {
-    let bar = bar(quiet, "{msg} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}");
+    let bar = bar(quiet, "{msg} [{bar:20}] {bytes}/{total_bytes} {eta}");
     bar.with_message(what.to_owned())
 }
 

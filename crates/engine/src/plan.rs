@@ -251,12 +251,21 @@ pub(crate) fn check_fit(
     Ok(())
 }
 
+/// More than any model reads; products of sizes below it do not overflow.
+const MAX_CONTEXT_TOKENS: usize = 1 << 24;
+
 pub(crate) fn check_options(options: &EngineOptions) -> Result<(), EngineError> {
     let EngineOptions { context_tokens, max_rows, step_tokens, .. } = *options;
-    if context_tokens == 0 || max_rows == 0 || step_tokens < max_rows || step_tokens > 32_768 {
+    if context_tokens == 0
+        || context_tokens > MAX_CONTEXT_TOKENS
+        || max_rows == 0
+        || step_tokens < max_rows
+        || step_tokens > 32_768
+    {
         return Err(EngineError::Options(format!(
-            "the context ({context_tokens} tokens) and the rows of a batch ({max_rows}) must not be \
-             0, and a step ({step_tokens} tokens) must hold a token of every row and 32768 at most"
+            "the context ({context_tokens} tokens) must be between 1 and {MAX_CONTEXT_TOKENS}, a batch \
+             ({max_rows} rows) must not be empty, and a step ({step_tokens} tokens) must hold a token \
+             of every row and 32768 at most"
         )));
     }
     Ok(())
@@ -375,5 +384,21 @@ impl<S: ByteSource> Finder<'_, S> {
             up: self.linear(&format!("{prefix}.ffn_up"), inner, hidden)?,
             down: self.linear(&format!("{prefix}.ffn_down"), hidden, inner)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn senseless_sizes_are_refused() {
+        let refused = |options| check_options(&options).is_err();
+        let good = EngineOptions::default();
+        assert!(!refused(good));
+        assert!(refused(EngineOptions { context_tokens: 0, ..good }));
+        assert!(refused(EngineOptions { context_tokens: usize::MAX, ..good }));
+        assert!(refused(EngineOptions { max_rows: 0, ..good }));
+        assert!(refused(EngineOptions { step_tokens: good.max_rows - 1, ..good }));
     }
 }
