@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 
 /// A GPU, or `None` after saying loudly that `what` was not tested.
 pub fn gpu(what: &str, baseline: bool) -> Option<Gpu> {
-    let options = GpuOptions { baseline, ..GpuOptions::default() };
+    let options = GpuOptions { baseline };
     require(what, pollster::block_on(Gpu::request(&options)))
 }
 
