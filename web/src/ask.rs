@@ -46,10 +46,14 @@ pub fn count_features(list: &str) -> usize {
     list.split([',', '\n']).filter(|name| !name.trim().is_empty()).count()
 }
 
-/// An error text as a sentence.
+/// An error text as a sentence. A file name at its start keeps its spelling.
 pub fn sentence(message: &str) -> String {
+    let word = message.split([' ', ':']).next().unwrap_or_default();
     let mut characters = message.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let first = match characters.next() {
+        Some(first) if !word.contains(['.', '/', '_']) => first.to_uppercase().to_string(),
+        first => first.map(String::from).unwrap_or_default(),
+    };
     let end = if message.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{end}", characters.as_str())
 }
@@ -81,5 +85,6 @@ mod tests {
         assert_eq!(ask("a lamp", " ", &[]).unwrap_err().field, Field::Features);
         assert!(ask("a lamp", "Brand, Brand", &[]).unwrap_err().message.contains("Brand"));
         assert_eq!(sentence("wrong"), "Wrong.");
+        assert_eq!(sentence("model.gguf: cut off"), "model.gguf: cut off.");
     }
 }
