@@ -48,8 +48,9 @@ pub fn ensure_crates() -> Result<String> {
     {
         return Ok("all in cargo's cache".to_owned());
     }
-    run(&mut fetch)
-        .context("the project's crates could not be fetched: check that cargo reaches crates.io")?;
+    run(&mut fetch).context(
+        "the project's crates could not be fetched: check that cargo reaches its registry",
+    )?;
     Ok("fetched".to_owned())
 }
 

@@ -102,7 +102,7 @@ impl Tool {
         command.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
         run(&mut command).with_context(|| {
             format!(
-                "{} could not be installed. It is built from crates.io: check that cargo reaches it and that a C \
+                "{} could not be installed. It is built from cargo's registry: check that cargo reaches it and that a C \
                  compiler is there (Debian: `apt install build-essential`), or put {} on PATH yourself",
                 self.title(),
                 self.title()
