@@ -13,6 +13,8 @@ mod output;
 mod products;
 mod progress;
 mod table;
+mod train;
+mod train_bench;
 
 use std::process::ExitCode;
 
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Extract(args) => extract::run(&args),
         Command::Fetch(args) => fetch::run(&args),
+        Command::Train(args) => train::run(&args),
+        Command::Bench(args) if args.train.is_some() => train_bench::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args),
     };

