@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod completions;
+mod export;
 mod extract;
 mod failure;
 mod features;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Extract(args) => extract::run(&args),
         Command::Fetch(args) => fetch::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args),
     };

@@ -10,10 +10,14 @@ pub mod adapter;
 pub mod atomic;
 pub mod blocks;
 pub mod config;
+mod counted;
+#[cfg(all(feature = "tokenizer", not(target_arch = "wasm32")))]
+pub mod export;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod fetch;
 pub mod gguf;
 pub mod hash;
+pub mod hf;
 pub mod manifest;
 pub mod metadata;
 pub mod registry;

@@ -24,17 +24,19 @@ pub struct AdapterConfig {
 
 /// Settings that change what an adapter computes in ways that Hangtag does not; any value but the ones that mean
 /// "not used" is refused.
-const UNSUPPORTED: [&str; 17] = [
+const UNSUPPORTED: [&str; 19] = [
     "alora_invocation_tokens",
     "alpha_pattern",
     "arrow_config",
     "fan_in_fan_out",
+    "kasa_config",
     "layer_replication",
     "layers_pattern",
     "layers_to_transform",
     "lora_bias",
     "megatron_config",
     "modules_to_save",
+    "monteclora_config",
     "rank_pattern",
     "target_parameters",
     "trainable_token_indices",
