@@ -208,3 +208,87 @@ fn config(metadata: &Metadata, vocabulary: &Vocabulary<'_>) -> Result<Value, Tok
 fn text_of<'a>(vocabulary: &Vocabulary<'a>, id: u32) -> &'a str {
     vocabulary.text(id).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gguf::read_metadata;
+    use crate::source::MemorySource;
+    use crate::tokenizer::{Position, Tokenizer, metadata_from_hf};
+
+    const TEXTS: &str = include_str!("../../tests/golden/texts.json");
+
+    fn metadata(name: &str, bytes: &[u8]) -> Metadata {
+        pollster::block_on(read_metadata(&MemorySource::new(name, bytes))).unwrap()
+    }
+
+    fn goldens() -> [Metadata; 3] {
+        [
+            metadata("smollm", include_bytes!("../../tests/golden/smollm.gguf")),
+            metadata("phi-2", include_bytes!("../../tests/golden/phi-2.gguf")),
+            metadata("llama", include_bytes!("../../tests/golden/llama.gguf")),
+        ]
+    }
+
+    /// The golden texts without a name of a control token, which HF's libraries take for the token.
+    fn texts(metadata: &Metadata) -> Vec<String> {
+        let vocabulary = Vocabulary::read(metadata).unwrap();
+        let controls = [Kind::Control, Kind::Unknown];
+        let names = controls.into_iter().flat_map(|kind| vocabulary.of_kind(kind));
+        let names: Vec<&str> = names.map(|(_, text)| text).collect();
+        let all: Vec<String> = serde_json::from_str(TEXTS).unwrap();
+        all.into_iter().filter(|text| !names.iter().any(|name| text.contains(name))).collect()
+    }
+
+    #[test]
+    fn the_tokenizers_library_gives_the_same_ids() {
+        for metadata in goldens() {
+            let ours = Tokenizer::from_gguf(&metadata).unwrap();
+            let json = HfTokenizer::from_gguf(&metadata).unwrap().tokenizer_json;
+            let theirs: tokenizers::Tokenizer = json.parse().unwrap();
+            let texts = texts(&metadata);
+            assert!(texts.len() > 80);
+            for text in texts {
+                let ids = theirs.encode(text.as_str(), true).unwrap();
+                assert_eq!(ids.get_ids(), ours.encode(&text, Position::Start).unwrap(), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn metadata_made_of_the_files_gives_the_same_ids() {
+        for metadata in goldens() {
+            let files = HfTokenizer::from_gguf(&metadata).unwrap();
+            let ours = Tokenizer::from_gguf(&metadata).unwrap();
+            let mut again = Metadata::new();
+            again.insert("general.architecture", "llama");
+            let size = ours.vocab_size() + 3;
+            metadata_from_hf(&mut again, &files.tokenizer_json, &files.config_json, size).unwrap();
+            let again = Tokenizer::from_gguf(&again).unwrap();
+            assert_eq!((again.eos(), again.vocab_size()), (ours.eos(), size));
+            for text in texts(&metadata) {
+                for at in [Position::Start, Position::Continuation] {
+                    let ids = ours.encode(&text, at).unwrap();
+                    assert_eq!(again.encode(&text, at).unwrap(), ids, "{text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn files_that_are_not_understood_are_refused() {
+        let files = HfTokenizer::from_gguf(&goldens()[0]).unwrap();
+        let refused = |tokenizer: &str, vocab_size: usize| {
+            let mut metadata = Metadata::new();
+            let config = &files.config_json;
+            metadata_from_hf(&mut metadata, tokenizer, config, vocab_size).unwrap_err().to_string()
+        };
+        let json = &files.tokenizer_json;
+        assert!(refused("{", 9999).contains("tokenizer.json"));
+        assert!(refused(&json.replace("\"BPE\"", "\"Unigram\""), 9999).contains("Unigram"));
+        assert!(
+            refused(&json.replace("\"Digits\"", "\"Whitespace\""), 9999).contains("Whitespace")
+        );
+        assert!(refused(json, 10).contains("in a model of 10 tokens"));
+    }
+}
