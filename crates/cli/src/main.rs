@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod completions;
+mod export;
 mod extract;
 mod failure;
 mod features;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Fetch(args) => fetch::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Bench(args) if args.train.is_some() => train_bench::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
