@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::dataset::args::DatasetArgs;
+
 /// Reads product descriptions and fills in their features, on your own computer
 #[derive(Parser)]
 #[command(
@@ -27,6 +29,7 @@ pub enum Command {
     Extract(ExtractArgs),
     Fetch(FetchArgs),
     Bench(BenchArgs),
+    Dataset(DatasetArgs),
     Completions(CompletionsArgs),
 }
 

@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod completions;
+mod dataset;
 mod extract;
 mod failure;
 mod features;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Fetch(args) => fetch::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Dataset(args) => dataset::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     match done {

@@ -87,12 +87,13 @@ impl Products {
     }
 }
 
-fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
+/// `bytes` without the mark that some programs begin UTF-8 files with.
+pub fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
 /// The separator that the header line uses most: spreadsheets of many countries write semicolons.
-fn delimiter(bytes: &[u8]) -> u8 {
+pub fn delimiter(bytes: &[u8]) -> u8 {
     let header = bytes.split(|&byte| byte == b'\n').next().unwrap_or(bytes);
     let count = |delimiter: u8| header.iter().filter(|&&byte| byte == delimiter).count();
     // The last of equals wins, so a comma does.
