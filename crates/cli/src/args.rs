@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::dataset::args::DatasetArgs;
+use crate::evaluate::args::EvaluateArgs;
 
 /// Reads product descriptions and fills in their features, on your own computer
 #[derive(Parser)]
@@ -30,6 +31,7 @@ pub enum Command {
     Fetch(FetchArgs),
     Bench(BenchArgs),
     Dataset(DatasetArgs),
+    Evaluate(EvaluateArgs),
     Completions(CompletionsArgs),
 }
 

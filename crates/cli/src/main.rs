@@ -4,6 +4,7 @@ mod args;
 mod bench;
 mod completions;
 mod dataset;
+mod evaluate;
 mod extract;
 mod failure;
 mod features;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Fetch(args) => fetch::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Dataset(args) => dataset::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     match done {
