@@ -9,7 +9,7 @@ use hangtag_task::{Product, RowError, RowProblem};
 use super::args::{FromCsvArgs, MissingArg};
 use super::files::{BadRows, lines, read_text, write_whole};
 use crate::failure::bad_input;
-use crate::products::{delimiter, without_byte_order_mark};
+use crate::products::{Lines, delimiter, without_byte_order_mark};
 
 pub fn run(args: &FromCsvArgs) -> Result<()> {
     let text = read_text(&args.file)?;
@@ -27,7 +27,9 @@ pub fn run(args: &FromCsvArgs) -> Result<()> {
         .columns(&headings)
         .map_err(|error| bad_input(format!("{shown}, line 1: {error}")))?;
 
-    let mut table = Table { args, headings, columns, lines_of_ids: HashMap::new(), missing: 0 };
+    let lines_of_ids = HashMap::new();
+    let mut table =
+        Table { args, headings, columns, lines: Lines::new(bytes), lines_of_ids, missing: 0 };
     let mut products = Vec::new();
     let mut rows = 0;
     for record in reader.records() {
@@ -60,6 +62,7 @@ struct Table<'a> {
     args: &'a FromCsvArgs,
     headings: Vec<String>,
     columns: Columns,
+    lines: Lines<'a>,
     lines_of_ids: HashMap<String, usize>,
     /// Values that their texts do not hold.
     missing: usize,
@@ -68,7 +71,7 @@ struct Table<'a> {
 impl Table<'_> {
     /// The product of a record, or what is wrong with it. Values that the text does not hold are reported.
     fn product(&mut self, record: &csv::StringRecord) -> Result<Product, String> {
-        let line = record.position().map_or(0, |position| position.line() as usize);
+        let line = self.lines.of(record.position()) as usize;
         if record.len() != self.headings.len() {
             let (cells, headings) = (record.len(), self.headings.len());
             return Err(format!("line {line}: {cells} fields where the heading has {headings}"));

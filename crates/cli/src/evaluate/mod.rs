@@ -7,6 +7,7 @@ mod server;
 mod summary;
 
 use std::io::{Write, stdout};
+use std::path::Path;
 
 use anyhow::Result;
 use hangtag_evaluate::{Prediction, Report, Run, ask, read_predictions, render_html};
@@ -20,10 +21,10 @@ use crate::{dataset, progress};
 pub fn run(args: &EvaluateArgs) -> Result<()> {
     let (mut products, bad) = dataset::read(&args.data)?;
     products.truncate(args.limit.map_or(usize::MAX, |limit| limit as usize));
-    let mut run = Run { data: args.data.display().to_string(), ..Run::default() };
+    let mut run = Run { data: name_of(&args.data), ..Run::default() };
     let predictions = match &args.predictions_in {
         Some(path) => {
-            run.answerer = path.display().to_string();
+            run.answerer = name_of(path);
             read_all(path)?
         }
         None => answers(args, &products, &mut run)?,
@@ -40,8 +41,13 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     bad.outcome()
 }
 
+/// A file's name without its folders: reports are shown to others.
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
 /// Predictions of another program; each line must be good, or the figures would be of another set than the file's.
-fn read_all(path: &std::path::Path) -> Result<Vec<Prediction>> {
+fn read_all(path: &Path) -> Result<Vec<Prediction>> {
     let text = dataset::read_text(path)?;
     let predictions: Result<Vec<Prediction>, _> = read_predictions(&text).collect();
     Ok(predictions.map_err(|error| bad_input(format!("{}, {error}", path.display())))?)

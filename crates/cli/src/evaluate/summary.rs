@@ -15,7 +15,10 @@ pub fn render(report: &Report) -> String {
         run.answerer, run.data, report.answered, report.products
     );
     if let Some(seconds) = report.seconds_per_product {
-        text += &format!(", {seconds:.3} s each");
+        text += &match seconds {
+            seconds if seconds < 0.001 => ", less than 1 ms each".to_owned(),
+            seconds => format!(", {seconds:.3} s each"),
+        };
     }
     if report.unknown > 0 {
         text += &format!(

@@ -1,6 +1,8 @@
 //! The command as it is used: arguments in, text and exit code out.
 
 mod bad_input;
+mod datasets;
+mod evaluation;
 mod extraction;
 mod messages;
 mod run;

@@ -7,7 +7,7 @@ use crate::{Bin, Calibration, RiskPoint};
 
 /// Side of the square that is plotted in, and the space around it for axes.
 const SIDE: f64 = 240.0;
-const LEFT: f64 = 44.0;
+const LEFT: f64 = 58.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 44.0;
 
@@ -65,8 +65,9 @@ fn reliability(bins: &[Bin]) -> String {
 fn risk(points: &[RiskPoint]) -> String {
     let mut svg = begin("Risk and coverage");
     let highest = points.iter().map(|point| point.risk).fold(0.0, f64::max);
-    // A round number above the curve.
-    let top = (highest * 10.0).floor() / 10.0 + 0.1;
+    // The lowest of these that the curve fits under; each has a quarter in whole percents.
+    let tops = [0.04, 0.08, 0.12, 0.2, 0.4, 0.6, 0.8];
+    let top = tops.into_iter().find(|top| highest <= *top).unwrap_or(1.0);
     let line: Vec<String> = points
         .iter()
         .map(|point| format!("{:.1},{:.1}", x(point.coverage), y(point.risk / top)))
@@ -77,7 +78,7 @@ fn risk(points: &[RiskPoint]) -> String {
 }
 
 fn begin(label: &str) -> String {
-    let (width, height) = (LEFT + SIDE + 16.0, TOP + SIDE + BOTTOM);
+    let (width, height) = (LEFT + SIDE + 24.0, TOP + SIDE + BOTTOM);
     format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{label}\">\n")
 }
 

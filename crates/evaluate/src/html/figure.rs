@@ -39,9 +39,9 @@ pub(super) fn outcomes(counts: &Counts) -> String {
     let room = WIDTH - 2.0 * LEFT - gap;
     // A side of few pairs stays wide enough to be read.
     let share = if total == 0 { 0.5 } else { sum(&with_value) as f64 / total as f64 };
-    let width = room * share.clamp(0.3, 0.7);
-    side(&mut svg, "The text gives a value", &with_value, LEFT, width);
-    side(&mut svg, "The text gives none", &without, LEFT + width + gap, room - width);
+    let width = room * share.clamp(0.35, 0.65);
+    side(&mut svg, "Text gives a value", &with_value, LEFT, width);
+    side(&mut svg, "Text gives none", &without, LEFT + width + gap, room - width);
     svg += "</svg>\n";
     format!(
         "<section>\n<h2>Outcomes</h2>\n<p>All {total} pairs of product and feature. The height of a field is its share \

@@ -38,7 +38,10 @@ fn headline(report: &Report) -> String {
     let run = &report.run;
     let mut about = format!("{} of {} products", report.answered, report.products);
     if let Some(seconds) = report.seconds_per_product {
-        let _ = write!(about, ", {seconds:.3} s a product");
+        let _ = match seconds {
+            seconds if seconds < 0.001 => write!(about, ", less than 1 ms a product"),
+            seconds => write!(about, ", {seconds:.3} s a product"),
+        };
     }
     let mut html = format!(
         "<header>\n<h1>{}</h1>\n<p>{}, {about}</p>\n</header>\n<section class=\"cards\">\n",

@@ -30,11 +30,11 @@ fn table(what: &str, groups: &[Group]) -> String {
     for Group { name, figures } in groups {
         let _ = writeln!(
             html,
-            "<tr><th>{}</th><td>{}</td><td class=\"share\"><span class=\"meter\" style=\"width:{:.0}%\"></span>\
+            "<tr><th>{}</th><td>{}</td><td class=\"share\"><span class=\"meter\" style=\"width:calc((100% - 4.5rem) * {:.3})\"></span>\
              <span>{}</span></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             escape(name),
             figures.counts.total(),
-            figures.f1 * 100.0,
+            figures.f1,
             percent(figures.f1),
             percent(figures.precision),
             percent(figures.recall),
