@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::dataset::args::DatasetArgs;
+use crate::evaluate::args::EvaluateArgs;
+
 /// Reads product descriptions and fills in their features, on your own computer
 #[derive(Parser)]
 #[command(
@@ -29,6 +32,8 @@ pub enum Command {
     Train(TrainArgs),
     Export(ExportArgs),
     Bench(BenchArgs),
+    Dataset(DatasetArgs),
+    Evaluate(EvaluateArgs),
     Completions(CompletionsArgs),
 }
 

@@ -3,6 +3,8 @@
 mod args;
 mod bench;
 mod completions;
+mod dataset;
+mod evaluate;
 mod export;
 mod extract;
 mod failure;
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
         Command::Bench(args) if args.train.is_some() => train_bench::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Dataset(args) => dataset::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     match done {

@@ -53,8 +53,9 @@ impl Products {
 
         let mut rows = Vec::new();
         let mut record = csv::ByteRecord::new();
+        let mut lines = Lines::new(bytes);
         while read_record(&mut reader, &mut record, name)? {
-            rows.push(csv_row(&columns, text_column, &record));
+            rows.push(csv_row(&columns, text_column, lines.of(record.position()), &record));
         }
         let products = Self { format: Format::Csv, columns, delimiter, rows };
         products.checked(name)
@@ -87,12 +88,13 @@ impl Products {
     }
 }
 
-fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
+/// `bytes` without the mark that some programs begin UTF-8 files with.
+pub fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
 /// The separator that the header line uses most: spreadsheets of many countries write semicolons.
-fn delimiter(bytes: &[u8]) -> u8 {
+pub fn delimiter(bytes: &[u8]) -> u8 {
     let header = bytes.split(|&byte| byte == b'\n').next().unwrap_or(bytes);
     let count = |delimiter: u8| header.iter().filter(|&&byte| byte == delimiter).count();
     // The last of equals wins, so a comma does.
@@ -119,17 +121,41 @@ fn read_record(
     Ok(reader.read_byte_record(record).map_err(|error| bad_input(format!("{name}: {error}")))?)
 }
 
-fn csv_row(columns: &[String], text_column: usize, record: &csv::ByteRecord) -> Row {
+/// Lines of CSV records. The csv crate counts one too few where lines end in CR LF, as those of spreadsheets do.
+pub struct Lines<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    /// Of the records read from `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, offset: 0, line: 1 }
+    }
+
+    /// The line in which the record at `position` begins, from 1. Records must come in their order.
+    pub fn of(&mut self, position: Option<&csv::Position>) -> u64 {
+        let start = position.map_or(self.offset, |position| position.byte() as usize);
+        while let Some(&byte) = self.bytes.get(self.offset) {
+            // Before a record come the ends of the last one's line and of blank lines.
+            if self.offset >= start && !matches!(byte, b'\r' | b'\n') {
+                break;
+            }
+            self.line += u64::from(byte == b'\n');
+            self.offset += 1;
+        }
+        self.line
+    }
+}
+
+fn csv_row(columns: &[String], text_column: usize, line: u64, record: &csv::ByteRecord) -> Row {
     let fields = columns
         .iter()
         .zip(record)
         .map(|(column, field)| (column.clone(), String::from_utf8_lossy(field).into()))
         .collect();
-    Row {
-        line: record.position().map_or(0, csv::Position::line),
-        fields,
-        text: csv_text(columns, text_column, record),
-    }
+    Row { line, fields, text: csv_text(columns, text_column, record) }
 }
 
 fn csv_text(
@@ -196,6 +222,19 @@ mod tests {
             ]
         );
         assert_eq!(products.rows[1].fields["id"], "2");
+    }
+
+    #[test]
+    fn lines_that_end_in_cr_lf_are_counted_as_others() {
+        for end in ["\n", "\r\n"] {
+            let csv = ["id,text", "1,\"red", "shoe\"", "2,lamp", "", "3,hat"].join(end);
+            let products = Products::from_csv("p.csv", csv.as_bytes(), "text").unwrap();
+            assert_eq!(
+                texts(&products).iter().map(|row| row.0).collect::<Vec<_>>(),
+                [2, 4, 6],
+                "{end:?}"
+            );
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The table that people read.
+//! The tables that people read.
 
 use console::{Alignment, Style, measure_text_width, pad_str};
 use hangtag_task::FeatureValue;
@@ -28,6 +28,30 @@ pub fn render(features: &[FeatureValue], colours: bool) -> String {
             (Some(_), None) => Style::new().yellow(),
         };
         table += &line(row, &widths, &style(Style::new()), &style(value));
+    }
+    table
+}
+
+/// Rows under a heading, the first column to the left and the others, figures, to the right.
+pub fn columns(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let headings = headings.iter().map(|&heading| heading.to_owned()).collect();
+    let mut rows: Vec<Vec<String>> = rows.into_iter().collect();
+    rows.insert(0, headings);
+    let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
+    let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len))
+        .map(|column| {
+            cells(column).map(|cell| measure_text_width(&printable(cell))).max().unwrap_or(0)
+        })
+        .collect();
+    let mut table = String::new();
+    for row in &rows {
+        for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+            let alignment = if column == 0 { Alignment::Left } else { Alignment::Right };
+            let space = if column == 0 { "" } else { "  " };
+            table += space;
+            table += &pad_str(&printable(cell), width, alignment, None);
+        }
+        table.push('\n');
     }
     table
 }
@@ -104,6 +128,13 @@ mod tests {
              色       赤い木綿   87%  not in the text\n\
              Size     none       87%  \n"
         );
+    }
+
+    #[test]
+    fn figures_stand_to_the_right() {
+        let rows =
+            [vec!["Hats".to_owned(), "7".to_owned()], vec!["\u{1b}".to_owned(), "1000".to_owned()]];
+        assert_eq!(columns(&["NAME", "ROWS"], rows), "NAME  ROWS\nHats     7\n\u{FFFD}     1000\n");
     }
 
     #[test]

@@ -61,8 +61,8 @@ pub(crate) fn read_answer(
     }
 }
 
-/// `text` without its last word, or all of it when it is one word.
-fn whole_words(text: &str) -> &str {
+/// An answer that was cut at [`MAX_ANSWER_TOKENS`]: `text` without its last word, or all of it when it is one word.
+pub fn whole_words(text: &str) -> &str {
     // Half of a character at the cut decodes to the replacement character.
     let text = text.trim_end_matches(char::REPLACEMENT_CHARACTER);
     let words = text.trim_start();

@@ -14,7 +14,7 @@ mod extraction;
 mod extractor;
 mod way;
 
-pub use answers::MAX_ANSWER_TOKENS;
+pub use answers::{MAX_ANSWER_TOKENS, whole_words};
 pub use budget::MAX_PREFIX_TOKENS;
 pub use decode::{Decode, Limits};
 pub use error::ExtractError;

@@ -8,7 +8,7 @@
 
 mod answer;
 mod characters;
-mod dataset;
+pub mod dataset;
 mod error;
 mod feature;
 mod ground;
@@ -23,7 +23,7 @@ mod window;
 mod test_tokenizers;
 
 pub use answer::{Answer, answer, answer_text, parse_answer};
-pub use dataset::{Product, parse_jsonl, read_jsonl};
+pub use dataset::{Product, Row, parse_jsonl, read_jsonl, read_rows};
 pub use error::{RowError, RowProblem, TaskError};
 pub use feature::{
     Feature, Kind, MAX_FEATURES, MAX_NAME_CHARS, parse_feature_list, validate_features,

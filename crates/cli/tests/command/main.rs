@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod export;
+mod datasets;
+mod evaluation;
 mod extraction;
 mod messages;
 mod run;

@@ -54,7 +54,7 @@ impl Product {
         self.scored.as_ref().is_none_or(|scored| scored.iter().any(|scored| scored == name))
     }
 
-    fn validate(&self) -> Result<(), RowProblem> {
+    pub(super) fn validate(&self) -> Result<(), RowProblem> {
         if self.text.trim().is_empty() {
             return Err(TaskError::BlankText.into());
         }
@@ -103,8 +103,17 @@ fn json_problem(error: &serde_json::Error) -> RowProblem {
     }
 }
 
+/// A product and where it stands in its file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The line, from 1.
+    pub line: usize,
+    /// The product.
+    pub product: Product,
+}
+
 /// Reads a dataset line by line; a bad line is an error of its own, and the reading goes on. Blank lines are skipped.
-pub fn read_jsonl(text: &str) -> impl Iterator<Item = Result<Product, RowError>> {
+pub fn read_rows(text: &str) -> impl Iterator<Item = Result<Row, RowError>> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let mut lines_of_ids: HashMap<String, usize> = HashMap::new();
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
@@ -116,8 +125,13 @@ pub fn read_jsonl(text: &str) -> impl Iterator<Item = Result<Product, RowError>>
             let problem = RowProblem::DuplicateId { id: product.id, first_line };
             return Err(RowError { line, problem });
         }
-        Ok(product)
+        Ok(Row { line, product })
     })
+}
+
+/// [`read_rows`] without the lines of good rows.
+pub fn read_jsonl(text: &str) -> impl Iterator<Item = Result<Product, RowError>> {
+    read_rows(text).map(|row| row.map(|row| row.product))
 }
 
 /// Reads a whole dataset, in which every line must be good.

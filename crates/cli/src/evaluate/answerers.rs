@@ -1,0 +1,93 @@
+//! Who answers: our engine, a server, or a baseline.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use anyhow::Result;
+use hangtag_evaluate::{AnswerError, Answerer, GivenAnswer, Lookup, Ner, Question};
+use hangtag_extract::Extractor;
+use hangtag_task::Product;
+
+use super::args::{Baseline, EvaluateArgs};
+use super::server::Server;
+use crate::args::ModelArgs;
+use crate::failure::bad_input;
+use crate::{dataset, model};
+
+/// The model of a run that names none.
+const DEFAULT_MODEL: &str = "smollm2-135m";
+
+/// Makes ready whom the arguments name.
+pub fn open(args: &EvaluateArgs) -> Result<Box<dyn Answerer>> {
+    if let Some(url) = &args.engine {
+        let server = Server::connect(url, args.engine_model.as_deref(), args.concurrency)?;
+        return Ok(Box::new(server));
+    }
+    match args.baseline {
+        Some(Baseline::Lookup) => Ok(Box::new(Lookup::train(&train(args)?))),
+        Some(Baseline::Ner) => Ok(Box::new(Ner::new(train(args)?))),
+        None => Ok(Box::new(Own::load(args)?)),
+    }
+}
+
+/// The products that a baseline learns from.
+fn train(args: &EvaluateArgs) -> Result<Vec<Product>> {
+    let mut products = Vec::new();
+    for path in &args.train {
+        refuse_the_test(path, &args.data)?;
+        let (more, bad) = dataset::read(path)?;
+        // A baseline that learned from other rows than the file's would be another baseline.
+        bad.outcome()?;
+        products.extend(more);
+    }
+    Ok(products)
+}
+
+fn refuse_the_test(train: &Path, data: &Path) -> Result<()> {
+    let paths = (train.canonicalize(), data.canonicalize());
+    if matches!(paths, (Ok(train), Ok(data)) if train == data) {
+        return Err(bad_input(format!(
+            "--train {} is the dataset to measure with",
+            train.display()
+        ))
+        .hint("split it first: hangtag dataset split")
+        .into());
+    }
+    Ok(())
+}
+
+/// The project's own engine.
+struct Own {
+    model: String,
+    extractor: Extractor,
+}
+
+impl Own {
+    fn load(args: &EvaluateArgs) -> Result<Self> {
+        let model = args.model.clone().unwrap_or_else(|| DEFAULT_MODEL.to_owned());
+        let extractor = model::load(&ModelArgs {
+            model: model.clone(),
+            context: args.context,
+            baseline_tier: args.baseline_tier,
+            quiet: args.quiet,
+        })?;
+        Ok(Self { model, extractor })
+    }
+}
+
+impl Answerer for Own {
+    fn name(&self) -> String {
+        self.model.clone()
+    }
+
+    fn answer(&mut self, question: &Question<'_>) -> Result<Vec<GivenAnswer>, AnswerError> {
+        let go_on = &mut |_| ControlFlow::Continue(());
+        let extracted = self.extractor.extract(question.text, question.features, go_on);
+        let extraction = pollster::block_on(extracted)
+            .map_err(|error| AnswerError::Failed(model::failure(&error).to_string()))?;
+        let answers = extraction.features.into_iter();
+        Ok(answers
+            .map(|f| GivenAnswer { value: f.value, confidence: Some(f.confidence) })
+            .collect())
+    }
+}

@@ -1,0 +1,95 @@
+//! `hangtag evaluate` as it is typed.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
+
+/// Measure how good answers are, with a dataset of products with known features
+#[derive(ClapArgs)]
+#[command(
+    long_about = "Measures how good answers are, with a dataset of products with known features.\n\n\
+                  Who answers: a model on this computer's graphics card (--model), an inference server (--engine), a \
+                  method without a language model (--baseline), or another program before (--predictions-in).\n\n\
+                  F1 is the metric of the literature over the features that the dataset scores, strict F1 the same over \
+                  all of them. A product that fails is reported and counts nowhere; the others are measured all the same.",
+    after_long_help = "Examples:\n  \
+                  hangtag evaluate --data test.jsonl --report report.html\n  \
+                  hangtag evaluate --baseline ner --train train.jsonl --data test.jsonl\n  \
+                  hangtag evaluate --engine http://127.0.0.1:8000 --data test.jsonl --predictions answers.jsonl --resume\n  \
+                  hangtag evaluate --predictions-in answers.jsonl --data test.jsonl --json\n\n\
+                  Exit code: 0 done, 1 some products have no answers, 2 something in the input is wrong.",
+    group(ArgGroup::new("answerer").args(["model", "engine", "baseline", "predictions_in"]))
+)]
+pub struct EvaluateArgs {
+    /// The dataset to measure with
+    #[arg(short, long, value_name = "FILE")]
+    pub data: PathBuf,
+
+    /// A GGUF file, a model package, or the name of a known model [default: smollm2-135m]
+    #[arg(short, long, value_name = "MODEL")]
+    pub model: Option<String>,
+
+    /// An inference server that offers OpenAI's /v1/completions, such as vLLM or llama.cpp's
+    #[arg(long, value_name = "URL")]
+    pub engine: Option<String>,
+
+    /// A method without a language model, learned from --train
+    #[arg(long, value_enum, requires = "train")]
+    pub baseline: Option<Baseline>,
+
+    /// Answers made before, one {"id": "1", "answers": {"Color": "Red", "Size": null}} a line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["predictions", "resume"])]
+    pub predictions_in: Option<PathBuf>,
+
+    /// Datasets that the baseline learns from; never give it the one to measure with
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "baseline")]
+    pub train: Vec<PathBuf>,
+
+    /// Measure with the first N products only
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+
+    /// Print exactly one JSON object
+    #[arg(long)]
+    pub json: bool,
+
+    /// Also write a report to read, as one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+
+    /// Also write the answers to this file, each product's as soon as it is done
+    #[arg(long, value_name = "FILE")]
+    pub predictions: Option<PathBuf>,
+
+    /// Go on with a run that was interrupted: products in the --predictions file are not asked again
+    #[arg(long, requires = "predictions")]
+    pub resume: bool,
+
+    /// Model to ask the --engine for [default: the first that it has]
+    #[arg(long, value_name = "NAME", requires = "engine")]
+    pub engine_model: Option<String>,
+
+    /// Features of a product that the --engine is asked for at once
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub concurrency: u16,
+
+    /// For --model: tokens that it keeps in memory, text and answers together [default: 4096]
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
+    pub context: Option<u32>,
+
+    /// For --model: use only what every graphics card can do (no 16-bit floats, no subgroups)
+    #[arg(long)]
+    pub baseline_tier: bool,
+
+    /// Show no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Baseline {
+    /// Named entity recognition with conditional random fields
+    Ner,
+    /// A dictionary of values seen in training
+    Lookup,
+}

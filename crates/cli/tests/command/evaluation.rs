@@ -1,0 +1,199 @@
+//! `hangtag evaluate` without a GPU: baselines, predictions of others, and a server that is played here.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+use serde_json::{Value, json};
+use tempfile::{TempDir, tempdir};
+
+use crate::run::{Said, assert_fails, hangtag};
+
+const TRAIN: &str = r#"{"id":"t1","category":"Shoes","text":"Red shoe","features":{"Color":"Red","Size":null}}
+{"id":"t2","category":"Shoes","text":"Blue shoe","features":{"Color":"Blue","Size":null}}
+"#;
+
+const TEST: &str = r#"{"id":"1","category":"Shoes","text":"A Red boot","features":{"Color":"Red","Size":null}}
+{"id":"2","category":"Shoes","text":"A Green boot","features":{"Color":"Green","Size":null}}
+"#;
+
+fn folder() -> TempDir {
+    let folder = tempdir().unwrap();
+    for (name, text) in [("train.jsonl", TRAIN), ("test.jsonl", TEST)] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn evaluate(folder: &TempDir, args: &[&str]) -> Said {
+    hangtag(folder.path(), &[&["evaluate", "--data", "test.jsonl"], args].concat())
+}
+
+fn object(said: &Said) -> Value {
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    serde_json::from_str(&said.out).unwrap()
+}
+
+#[test]
+fn baselines_are_measured_and_reported() {
+    let folder = folder();
+    for baseline in ["lookup", "ner"] {
+        let args =
+            ["--baseline", baseline, "--train", "train.jsonl", "--json", "--report", "r.html"];
+        let object = object(&evaluate(&folder, &args));
+        assert_eq!(
+            (object["answerer"].as_str(), object["answered"].as_u64()),
+            (Some(baseline), Some(2))
+        );
+        assert_eq!(object["strict"]["nn"], 2);
+        assert!(object["calibration"].is_null());
+    }
+    let page = fs::read_to_string(folder.path().join("r.html")).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.contains("<h1>ner</h1>"));
+    let said = evaluate(&folder, &["--baseline", "lookup", "--train", "train.jsonl"]);
+    assert!(
+        said.out.contains("strict         4  66.7%     100.0%   50.0%     75.0%"),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
+fn answers_of_others_are_measured() {
+    let folder = folder();
+    let answers = "{\"id\":\"1\",\"answers\":{\"Color\":\"Red\"},\"confidence\":{\"Color\":0.9}}\n";
+    fs::write(folder.path().join("p.jsonl"), answers).unwrap();
+    let said = evaluate(&folder, &["--predictions-in", "p.jsonl", "--json"]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.starts_with("error: 1 of 2 products have no answers\nhint: "), "{}", said.err);
+    let all =
+        object(&evaluate(&folder, &["--predictions-in", "p.jsonl", "--json", "--limit", "1"]));
+    assert_eq!(
+        (all["strict"]["f1"].as_f64(), all["calibration"]["answers"].as_u64()),
+        (Some(1.0), Some(1))
+    );
+    fs::write(folder.path().join("p.jsonl"), format!("{answers}{{\n")).unwrap();
+    let said = evaluate(&folder, &["--predictions-in", "p.jsonl"]);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    assert!(said.err.starts_with("error: p.jsonl, line 2: column "), "{}", said.err);
+}
+
+#[test]
+fn the_test_is_not_for_training() {
+    let said = evaluate(&folder(), &["--baseline", "ner", "--train", "./test.jsonl"]);
+    assert_fails(
+        &said,
+        2,
+        "error: --train ./test.jsonl is the dataset to measure with\n\
+         hint: split it first: hangtag dataset split\n",
+    );
+    let said = evaluate(&folder(), &["--baseline", "ner"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("--train"), "{}", said.err);
+}
+
+/// Plays an inference server: answers with what follows "A " in the text, and refuses texts with "Green" while `broken`.
+fn serve(broken: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            thread::spawn(move || converse(stream.unwrap(), broken));
+        }
+    });
+    format!("http://{address}")
+}
+
+/// Answers the requests of one connection until it ends.
+fn converse(stream: TcpStream, broken: bool) -> Option<()> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    loop {
+        let mut request = String::new();
+        reader.read_line(&mut request).ok().filter(|&read| read > 0)?;
+        let mut length = 0;
+        loop {
+            let mut header = String::new();
+            reader.read_line(&mut header).ok()?;
+            match header.trim().to_lowercase().split_once(": ") {
+                Some(("content-length", value)) => length = value.parse().ok()?,
+                Some(_) => {}
+                None => break,
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        let (status, answer) = answer(&request, &body, broken);
+        let text = answer.to_string();
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            text.len()
+        );
+        (&stream).write_all((head + &text).as_bytes()).ok()?;
+    }
+}
+
+fn answer(request: &str, body: &[u8], broken: bool) -> (&'static str, Value) {
+    if request.starts_with("GET /v1/models ") {
+        return ("200 OK", json!({"data": [{"id": "played"}]}));
+    }
+    let asked: Value = serde_json::from_slice(body).unwrap();
+    assert_eq!((asked["model"].as_str(), asked["stop"][0].as_str()), (Some("played"), Some("\n")));
+    let prompt = asked["prompt"].as_str().unwrap();
+    if broken && prompt.contains("Green") {
+        return ("400 Bad Request", json!({"message": "no green"}));
+    }
+    let word = prompt.strip_prefix("### Product\nA ").unwrap().split(' ').next().unwrap();
+    let text = if prompt.ends_with("\n### Color\n") { word } else { "none" };
+    let logprobs = json!({"token_logprobs": [-0.5, 0.0]});
+    ("200 OK", json!({"choices": [{"text": text, "finish_reason": "stop", "logprobs": logprobs}]}))
+}
+
+#[test]
+fn a_server_is_asked_and_a_run_goes_on_where_it_stopped() {
+    let folder = folder();
+    let url = serve(true);
+    let args = ["--engine", &url, "--predictions", "p.jsonl", "--json"];
+    let said = evaluate(&folder, &args);
+    assert_eq!(said.code, 1);
+    assert_eq!(
+        said.err,
+        "error: product \"2\": feature \"Color\": the server answered 400 Bad Request: {\"message\":\"no green\"}\n\
+         error: 1 of 2 products have no answers\n\
+         hint: the figures are of the others; with --predictions and --resume only those are asked again\n"
+    );
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(
+        (report["answered"].as_u64(), report["failures"].as_object().unwrap().len()),
+        (Some(1), 1)
+    );
+
+    // Without --resume nothing of the first run is lost, and another server's answers are not mixed in.
+    let said = evaluate(&folder, &args);
+    assert!(said.err.starts_with("error: --predictions p.jsonl exists\n"), "{}", said.err);
+    let other = serve(false);
+    let said = evaluate(&folder, &["--engine", &other, "--predictions", "p.jsonl", "--resume"]);
+    assert!(said.err.contains("holds answers of"), "{}", said.err);
+    assert_eq!(said.code, 2);
+
+    let answers = fs::read_to_string(folder.path().join("p.jsonl")).unwrap();
+    fs::write(folder.path().join("p.jsonl"), answers.replace(&url, &other)).unwrap();
+    let said =
+        evaluate(&folder, &["--engine", &other, "--predictions", "p.jsonl", "--resume", "--json"]);
+    let report = object(&said);
+    assert_eq!(
+        (report["answered"].as_u64(), report["strict"]["f1"].as_f64()),
+        (Some(2), Some(1.0))
+    );
+    assert_eq!(report["calibration"]["answers"], 4);
+    assert_eq!(fs::read_to_string(folder.path().join("p.jsonl")).unwrap().lines().count(), 2);
+}
+
+#[test]
+fn a_server_that_is_not_there() {
+    // A port that was free a moment ago.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let said = evaluate(&folder(), &["--engine", &format!("http://{address}")]);
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(said.err.contains("\nhint: see that the server runs"), "{}", said.err);
+}
