@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::launch::{Arg, Grid, launch};
+use super::launch::{Arg, by_four, launch};
 use super::{dispatch, floats, on_cpu, optional_floats};
 
 const GELU_SCALE: f32 = 0.797_884_6; // sqrt(2 / π)
@@ -14,9 +14,9 @@ pub(crate) fn swiglu(gate_up: &Tensor) -> Result<Tensor> {
     let width = double / 2;
     dispatch!(gate_up.device(), swiglu_cpu(gate_up, width), |device| {
         let count = rows * width;
-        let args = [Arg::In(gate_up), Arg::Out(0), Arg::I64(count), Arg::I32(width)];
+        let args = [Arg::In(gate_up), Arg::Out(0), Arg::Count(count), Arg::I32(width)];
         let output = [((rows, width).into(), gate_up.dtype())];
-        let grid = Grid::Elements(count);
+        let grid = by_four(count, width)?;
         Ok(launch(device, "swiglu", gate_up.dtype(), &grid, &args, &output)?[0].clone())
     })
 }
@@ -36,9 +36,9 @@ pub(crate) fn swiglu_backward(gate_up: &Tensor, dy: &Tensor) -> Result<Tensor> {
     dispatch!(gate_up.device(), swiglu_backward_cpu(gate_up, dy, width), |device| {
         let count = dy.elem_count();
         let args =
-            [Arg::In(gate_up), Arg::In(dy), Arg::Out(0), Arg::I64(count), Arg::I32(width)];
+            [Arg::In(gate_up), Arg::In(dy), Arg::Out(0), Arg::Count(count), Arg::I32(width)];
         let output = [(gate_up.shape().clone(), dy.dtype())];
-        let grid = Grid::Elements(count);
+        let grid = by_four(count, width)?;
         Ok(launch(device, "swiglu_backward", dy.dtype(), &grid, &args, &output)?[0].clone())
     })
 }
@@ -62,9 +62,9 @@ pub(crate) fn gelu(x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     dispatch!(x.device(), gelu_cpu(x, bias), |device| {
         let (count, width) = (x.elem_count(), x.dims2()?.1);
         let args =
-            [Arg::In(x), Arg::Maybe(bias), Arg::Out(0), Arg::I64(count), Arg::I32(width)];
+            [Arg::In(x), Arg::Maybe(bias), Arg::Out(0), Arg::Count(count), Arg::I32(width)];
         let output = [(x.shape().clone(), x.dtype())];
-        let grid = Grid::Elements(count);
+        let grid = by_four(count, width)?;
         Ok(launch(device, "gelu", x.dtype(), &grid, &args, &output)?[0].clone())
     })
 }
@@ -83,11 +83,11 @@ pub(crate) fn gelu_backward(x: &Tensor, bias: Option<&Tensor>, dy: &Tensor) -> R
             Arg::Maybe(bias),
             Arg::In(dy),
             Arg::Out(0),
-            Arg::I64(count),
+            Arg::Count(count),
             Arg::I32(width),
         ];
         let output = [(x.shape().clone(), x.dtype())];
-        let grid = Grid::Elements(count);
+        let grid = by_four(count, width)?;
         Ok(launch(device, "gelu_backward", x.dtype(), &grid, &args, &output)?[0].clone())
     })
 }

@@ -25,15 +25,24 @@ pub(crate) fn masked_softmax(scores: &Tensor, mask: &Mask, scale: f32) -> Result
             Arg::In(&mask.spans),
             Arg::In(&mask.positions),
             Arg::Out(0),
+            Arg::I32(batch * heads * length),
             Arg::I32(heads),
             Arg::I32(length),
             Arg::F32(scale),
             Arg::U32(mask.window),
         ];
-        let grid = Grid::Blocks(batch * heads * length, length * 4);
+        let grid = by_warp(batch * heads * length, length)?;
         let output = [(scores.shape().clone(), scores.dtype())];
         Ok(launch(device, "masked_softmax", scores.dtype(), &grid, &args, &output)?[0].clone())
     })
+}
+
+/// A warp a query, eight a block; lengths of packed sequences are multiples of 16.
+fn by_warp(queries: usize, length: usize) -> Result<Grid> {
+    if !length.is_multiple_of(4) {
+        candle_core::bail!("sequences of {length} tokens are no multiple of four long");
+    }
+    Ok(Grid::Blocks(queries.div_ceil(8), 0))
 }
 
 fn masked_softmax_cpu(scores: &Tensor, mask: &Mask, scale: f32) -> Result<Tensor> {
@@ -63,8 +72,16 @@ fn masked_softmax_cpu(scores: &Tensor, mask: &Mask, scale: f32) -> Result<Tensor
 pub(crate) fn softmax_backward(p: &Tensor, dp: &Tensor, scale: f32) -> Result<Tensor> {
     let (batch, heads, length, _) = p.dims4()?;
     dispatch!(p.device(), softmax_backward_cpu(p, dp, scale), |device| {
-        let args = [Arg::In(p), Arg::In(dp), Arg::Out(0), Arg::I32(length), Arg::F32(scale)];
-        let grid = Grid::Blocks(batch * heads * length, length * 4);
+        let queries = batch * heads * length;
+        let args = [
+            Arg::In(p),
+            Arg::In(dp),
+            Arg::Out(0),
+            Arg::I32(queries),
+            Arg::I32(length),
+            Arg::F32(scale),
+        ];
+        let grid = by_warp(batch * heads * length, length)?;
         let output = [(p.shape().clone(), p.dtype())];
         Ok(launch(device, "softmax_backward", p.dtype(), &grid, &args, &output)?[0].clone())
     })

@@ -45,6 +45,7 @@ pub(super) fn launch(
             Arg::Maybe(None) | Arg::Null => 0,
             Arg::I32(value) => u64::from(i32::try_from(*value).map_err(candle_core::Error::wrap)? as u32),
             Arg::U32(value) => u64::from(*value),
+            Arg::Count(value) => u64::from(u32::try_from(*value).map_err(candle_core::Error::wrap)?),
             Arg::I64(value) => *value as u64,
             Arg::U64(value) => *value,
             Arg::F32(value) => u64::from(value.to_bits()),
@@ -56,7 +57,7 @@ pub(super) fn launch(
             block_dim: (256, 1, 1),
             shared_mem_bytes: u32::try_from(shared_bytes).map_err(candle_core::Error::wrap)?,
         },
-        Grid::Elements(count) => LaunchConfig {
+        Grid::Threads(count) => LaunchConfig {
             grid_dim: (u32::try_from(count.div_ceil(256)).map_err(candle_core::Error::wrap)?, 1, 1),
             block_dim: (256, 1, 1),
             shared_mem_bytes: 0,

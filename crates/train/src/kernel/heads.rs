@@ -96,14 +96,14 @@ pub(crate) fn split_heads(
         let dtype = qkv.dtype();
         let outputs =
             [(shape.q_shape().into(), dtype), (shape.kv_shape().into(), dtype), (shape.kv_shape().into(), dtype)];
-        let outputs = launch(device, "split_heads", dtype, &Grid::Elements(count), &args, &outputs)?;
+        let outputs = launch(device, "split_heads", dtype, &Grid::Threads(count), &args, &outputs)?;
         Ok([outputs[0].clone(), outputs[1].clone(), outputs[2].clone()])
     })
 }
 
 fn shape_args(count: usize, shape: HeadShape, rotation: &Rotation) -> [Arg<'static>; 7] {
     [
-        Arg::I64(count),
+        Arg::Count(count),
         Arg::I32(shape.length),
         Arg::I32(shape.heads),
         Arg::I32(shape.kv_heads),
@@ -183,7 +183,7 @@ pub(crate) fn split_heads_backward(
             ];
             args.extend(shape_args(count, shape, rotation));
             let output = [((rows, shape.width()).into(), dq.dtype())];
-            let grid = Grid::Elements(count);
+            let grid = Grid::Threads(count);
             let outputs = launch(device, "split_heads_backward", dq.dtype(), &grid, &args, &output)?;
             Ok(outputs[0].clone())
         }
@@ -226,7 +226,7 @@ pub(crate) fn merge_heads(x: &Tensor) -> Result<Tensor> {
     dispatch!(x.device(), x.transpose(1, 2)?.contiguous()?.reshape(shape), |device| {
         let args = merge_args(x, length, heads, dim);
         let output = [(shape.into(), x.dtype())];
-        let grid = Grid::Elements(x.elem_count());
+        let grid = Grid::Threads(x.elem_count());
         Ok(launch(device, "merge_heads", x.dtype(), &grid, &args, &output)?[0].clone())
     })
 }
@@ -239,7 +239,7 @@ pub(crate) fn merge_heads_backward(dy: &Tensor, s: HeadShape) -> Result<Tensor> 
         |device| {
             let args = merge_args(dy, s.length, s.heads, s.dim);
             let output = [(s.q_shape().into(), dy.dtype())];
-            let grid = Grid::Elements(dy.elem_count());
+            let grid = Grid::Threads(dy.elem_count());
             Ok(launch(device, "merge_heads_backward", dy.dtype(), &grid, &args, &output)?[0].clone())
         }
     )
@@ -247,5 +247,5 @@ pub(crate) fn merge_heads_backward(dy: &Tensor, s: HeadShape) -> Result<Tensor> 
 
 fn merge_args(x: &Tensor, length: usize, heads: usize, dim: usize) -> [Arg<'_>; 6] {
     let count = x.elem_count();
-    [Arg::In(x), Arg::Out(0), Arg::I64(count), Arg::I32(length), Arg::I32(heads), Arg::I32(dim)]
+    [Arg::In(x), Arg::Out(0), Arg::Count(count), Arg::I32(length), Arg::I32(heads), Arg::I32(dim)]
 }

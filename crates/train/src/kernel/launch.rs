@@ -15,6 +15,8 @@ pub(super) enum Arg<'a> {
     Null,
     I32(usize),
     U32(u32),
+    /// A number of things that fits 32 bits.
+    Count(usize),
     I64(usize),
     U64(u64),
     F32(f32),
@@ -25,8 +27,8 @@ pub(super) enum Arg<'a> {
 pub(super) enum Grid {
     /// This many blocks of 256 threads, each with this many bytes of shared memory.
     Blocks(usize, usize),
-    /// One thread an element.
-    Elements(usize),
+    /// One thread for each of this many things.
+    Threads(usize),
 }
 
 /// Runs the kernel `name` for activations of type `dtype` and returns its outputs.
@@ -56,4 +58,15 @@ pub(super) fn launch(
     _: &[(Shape, DType)],
 ) -> Result<Vec<Tensor>> {
     candle_core::bail!("{name}: this build has no CUDA")
+}
+
+/// Threads that handle four neighbours each.
+///
+/// # Errors
+/// When rows are no multiple of four long; the layers of all supported models are.
+pub(super) fn by_four(count: usize, width: usize) -> Result<Grid> {
+    if !width.is_multiple_of(4) {
+        candle_core::bail!("rows of {width} numbers are no multiple of four, which the CUDA kernels want");
+    }
+    Ok(Grid::Threads(count / 4))
 }

@@ -57,12 +57,12 @@ pub(crate) fn block_diagonal(b: &Tensor, parts: &Parts, scale: f32, dtype: DType
             Arg::In(b),
             Arg::In(&parts.table),
             Arg::Out(0),
-            Arg::I64(count),
+            Arg::Count(count),
             Arg::I32(parts.width()),
             Arg::I32(parts.rank),
             Arg::F32(scale),
         ];
-        let grid = Grid::Elements(count);
+        let grid = Grid::Threads(count);
         Ok(launch(device, "block_diagonal", dtype, &grid, &args, &[(shape.into(), dtype)])?[0].clone())
     })
     .and_then(|matrix| matrix.to_dtype(dtype))
@@ -89,13 +89,13 @@ pub(crate) fn diagonal_blocks(x: &Tensor, parts: &Parts, scale: f32) -> Result<T
             Arg::In(x),
             Arg::In(&parts.table),
             Arg::Out(0),
-            Arg::I64(count),
+            Arg::Count(count),
             Arg::I32(parts.num_parts),
             Arg::I32(parts.rank),
             Arg::F32(scale),
         ];
         let output = [(count.into(), DType::F32)];
-        let grid = Grid::Elements(count);
+        let grid = Grid::Threads(count);
         Ok(launch(device, "diagonal_blocks", x.dtype(), &grid, &args, &output)?[0].clone())
     })
 }
@@ -122,7 +122,7 @@ pub(crate) fn dropout(x: &Tensor, seed: u64, rate: f32) -> Result<Tensor> {
         let count = x.elem_count();
         let args = [Arg::In(x), Arg::Out(0), Arg::I64(count), Arg::U64(seed), Arg::F32(rate)];
         let output = [(x.shape().clone(), x.dtype())];
-        let grid = Grid::Elements(count);
+        let grid = Grid::Threads(count);
         Ok(launch(device, "dropout", x.dtype(), &grid, &args, &output)?[0].clone())
     })
 }

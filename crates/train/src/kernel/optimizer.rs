@@ -74,7 +74,7 @@ pub(crate) fn adamw(
             Arg::F32(step.max_norm),
         ];
         let outputs = vec![(count.into(), DType::F32); 3];
-        let outputs = launch(device, "adamw", DType::F32, &Grid::Elements(count), &args, &outputs)?;
+        let outputs = launch(device, "adamw", DType::F32, &Grid::Threads(count), &args, &outputs)?;
         Ok(Moments {
             parameters: outputs[0].clone(),
             first: outputs[1].clone(),

@@ -16,13 +16,13 @@ pub(crate) fn dequantize(
     dispatch!(bytes.device(), dequantize_cpu(bytes, from, shape)?.to_dtype(to), |device| {
         let elements = shape.0 * shape.1;
         let (name, threads) = match from {
-            blocks::DType::Q4_0 => ("dequantize_q4_0", elements / 2),
-            blocks::DType::Q4_1 => ("dequantize_q4_1", elements / 2),
-            blocks::DType::Q8_0 => ("dequantize_q8_0", elements),
+            blocks::DType::Q4_0 => ("dequantize_q4_0", elements / 8),
+            blocks::DType::Q4_1 => ("dequantize_q4_1", elements / 8),
+            blocks::DType::Q8_0 => ("dequantize_q8_0", elements / 4),
             other => bail!("{other} blocks are not held on the GPU"),
         };
-        let args = [Arg::In(bytes), Arg::Out(0), Arg::I64(threads)];
-        let grid = Grid::Elements(threads);
+        let args = [Arg::In(bytes), Arg::Out(0), Arg::Count(threads)];
+        let grid = Grid::Threads(threads);
         Ok(launch(device, name, to, &grid, &args, &[(shape.into(), to)])?[0].clone())
     })
 }
@@ -38,7 +38,7 @@ pub(crate) fn fake_quantize_q4_0(weight: &Tensor, delta: &Tensor, dtype: DType) 
         let blocks = weight.elem_count() / 32;
         let args = [Arg::In(weight), Arg::In(delta), Arg::Out(0), Arg::I64(blocks)];
         let output = [(weight.shape().clone(), dtype)];
-        let grid = Grid::Elements(blocks);
+        let grid = Grid::Threads(blocks);
         Ok(launch(device, "fake_quantize_q4_0", dtype, &grid, &args, &output)?[0].clone())
     })
 }

@@ -1,6 +1,6 @@
 use candle_core::{Result, Tensor};
 
-use super::launch::{Arg, Grid, launch};
+use super::launch::{Arg, by_four, launch};
 use super::{NOTHING, dispatch, floats, indices, on_cpu};
 
 /// `x[rows[r]]` for each r, or zeros where `rows[r]` is [`NOTHING`]: `x` (any, width), `rows` (count) u32 to (count, width).
@@ -13,11 +13,11 @@ pub(crate) fn gather_rows(x: &Tensor, rows: &Tensor) -> Result<Tensor> {
             Arg::In(x),
             Arg::In(rows),
             Arg::Out(0),
-            Arg::I64(count * width),
+            Arg::Count(count * width),
             Arg::I32(width),
         ];
         let output = [((count, width).into(), x.dtype())];
-        let grid = Grid::Elements(count * width);
+        let grid = by_four(count * width, width)?;
         Ok(launch(device, "gather_rows", x.dtype(), &grid, &args, &output)?[0].clone())
     })
 }

@@ -1,6 +1,6 @@
 //! Every backward pass against finite differences, on the CPU; and, where there is a GPU, every CUDA kernel against its twin.
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Tensor};
 use hangtag_weights::blocks;
 
 use super::*;
@@ -252,4 +252,175 @@ fn rounding_is_the_exports() {
     let sum = floats(&(&weight + &delta).unwrap()).unwrap();
     let exported = blocks::dequantize(blocks::DType::Q4_0, &blocks::quantize_q4_0_least_error(&sum)).unwrap();
     assert_eq!(floats(&fake_quantize_q4_0(&weight, &delta, DType::F32).unwrap()).unwrap(), exported);
+}
+
+/// Every CUDA kernel against its twin, in f32 and bf16.
+#[cfg(feature = "cuda")]
+mod on_the_gpu {
+    use super::*;
+
+    /// Moves a tensor to the GPU; floats become `dtype`.
+    fn there(tensor: &Tensor, dtype: DType, gpu: &Device) -> Tensor {
+        let tensor = if tensor.dtype() == DType::F32 { tensor.to_dtype(dtype).unwrap() } else { tensor.clone() };
+        tensor.to_device(gpu).unwrap()
+    }
+
+    /// The same tensor after a rounding to `dtype`, on the CPU as f32.
+    fn rounded(tensor: &Tensor, dtype: DType) -> Tensor {
+        tensor.to_dtype(dtype).unwrap().to_dtype(DType::F32).unwrap()
+    }
+
+    struct Check {
+        gpu: Device,
+        dtype: DType,
+    }
+
+    impl Check {
+        /// `run` gets inputs of the activations' type and must give the same on both devices.
+        fn same(&self, name: &str, inputs: &[Tensor], run: &dyn Fn(&[Tensor], &Device) -> Vec<Tensor>) {
+            let here: Vec<Tensor> = inputs.iter().map(|input| rounded(input, self.dtype)).collect();
+            let away: Vec<Tensor> = inputs.iter().map(|input| there(input, self.dtype, &self.gpu)).collect();
+            let bound = if self.dtype == DType::F32 { 1e-5 } else { 6e-3 };
+            for (expected, found) in run(&here, &Device::Cpu).iter().zip(run(&away, &self.gpu)) {
+                let error = distance(&found, expected);
+                assert!(error < bound, "{name} in {:?}: {error}", self.dtype);
+                let spoilt = (&found + 0.05).unwrap();
+                assert!(distance(&spoilt, expected) > bound, "{name}: the comparison cannot fail");
+            }
+        }
+    }
+
+    fn norm_on(norm: &NormParams, device: &Device) -> NormParams {
+        NormParams {
+            weight: norm.weight.to_device(device).unwrap(),
+            shift: norm.shift.as_ref().map(|shift| shift.to_device(device).unwrap()),
+            ..norm.clone()
+        }
+    }
+
+    fn mask_on(device: &Device) -> Mask {
+        let mask = long_mask();
+        Mask {
+            spans: mask.spans.to_device(device).unwrap(),
+            positions: mask.positions.to_device(device).unwrap(),
+            window: mask.window,
+        }
+    }
+
+    /// Two sequences of 160: a text of 40, then runs of 10.
+    fn long_mask() -> Mask {
+        let (mut spans, mut positions) = (Vec::new(), Vec::new());
+        for at in (0..160_u32).chain(0..160) {
+            let own = if at < 40 { 0 } else { at / 10 * 10 };
+            spans.extend([0, 40, own]);
+            positions.push(if at < 40 { at } else { 40 + at % 10 });
+        }
+        Mask {
+            spans: Tensor::new(spans, &Device::Cpu).unwrap(),
+            positions: Tensor::new(positions, &Device::Cpu).unwrap(),
+            window: u32::MAX,
+        }
+    }
+
+    #[test]
+    fn kernels_are_their_twins() {
+        let gpu = Device::new_cuda(0).expect("this test needs an NVIDIA GPU");
+        for dtype in [DType::F32, DType::BF16] {
+            let check = Check { gpu: gpu.clone(), dtype };
+            let mut rng = Rng::new(20);
+            let mut draw = |rows: usize, columns: usize| random(&mut rng, (rows, columns));
+            for norm in norms() {
+                let inputs = [draw(70, 8), draw(70, 8), draw(70, 8)];
+                check.same("add_norm", &inputs, &|x, device| {
+                    let addends = Addends { first: Some(&x[1]), second: Some(&x[2]), bias: None };
+                    let (sum, y) = add_norm(&x[0], addends, &norm_on(&norm, device)).unwrap();
+                    vec![sum, y]
+                });
+                check.same("norm_backward", &inputs, &|x, device| {
+                    vec![norm_backward(&x[0], &norm_on(&norm, device), &x[1], Some(&x[2])).unwrap()]
+                });
+            }
+            check.same("swiglu", &[draw(9, 32), draw(9, 16)], &|x, _| {
+                vec![swiglu(&x[0]).unwrap(), swiglu_backward(&x[0], &x[1]).unwrap()]
+            });
+            check.same("gelu", &[draw(9, 32), draw(9, 32)], &|x, _| {
+                vec![gelu(&x[0], None).unwrap(), gelu_backward(&x[0], None, &x[1]).unwrap()]
+            });
+            let scores = [draw(2 * 3 * 160, 160), draw(2 * 3 * 160, 160)].map(|t| t.reshape((2, 3, 160, 160)).unwrap());
+            check.same("masked_softmax", &scores, &|x, device| {
+                let p = masked_softmax(&x[0], &mask_on(device), 0.7).unwrap();
+                let ds = softmax_backward(&p, &x[1], 0.7).unwrap();
+                vec![p, ds]
+            });
+            check.same("heads", &[draw(10, 48)], &|x, device| heads_and_back(&x[0], device));
+            check.same("cross_entropy", &[draw(7, 300)], &|x, device| {
+                let targets = Tensor::new(&[6_u32, 0, 3, 299, 12, 13, 14], device).unwrap();
+                let weights = Tensor::new(&[1.0_f32, 0.25, 2.0, 1.0, 1.0, 1.0, 1.0], device).unwrap();
+                let (loss, gradient) = cross_entropy(&x[0], None, &targets, &weights).unwrap();
+                let (words, logs) = likeliest(&x[0], None).unwrap();
+                let words: Vec<f32> = words.into_iter().map(|word| word as f32).collect();
+                vec![loss, gradient, on_cpu(words, 7).unwrap(), on_cpu(logs, 7).unwrap()]
+            });
+            check.same("gather_rows", &[draw(6, 8)], &|x, device| {
+                let rows = Tensor::new(&[5_u32, NOTHING, 0, 0], device).unwrap();
+                vec![gather_rows(&x[0], &rows).unwrap()]
+            });
+            check.same("dropout", &[draw(50, 40)], &|x, _| vec![dropout(&x[0], 77, 0.3).unwrap()]);
+            check.same("gemm_add", &[draw(40, 24), draw(40, 16), draw(24, 16)], &|x, _| {
+                let sum = x[0].copy().unwrap();
+                vec![gemm_add(sum, &x[1], Op::Plain, &x[2], Op::Transposed).unwrap()]
+            });
+        }
+    }
+
+    fn heads_and_back(qkv: &Tensor, device: &Device) -> Vec<Tensor> {
+        let s = head_shape();
+        let rotation = rotation_on(device);
+        let positions = Tensor::new(&[0_u32, 1, 2, 3, 1, 0, 1, 5, 6, 7], device).unwrap();
+        let [q, k, v] = split_heads(qkv, None, &rotation, &positions, s).unwrap();
+        let back = split_heads_backward([&q, &k, &v], &rotation, &positions, s).unwrap();
+        let merged = merge_heads(&q).unwrap();
+        let again = merge_heads_backward(&merged, s).unwrap();
+        vec![q, k, v, back, merged, again]
+    }
+
+    fn rotation_on(device: &Device) -> Rotation {
+        let mut config = crate::bench::shape("phi-2").unwrap();
+        config.rotary_dim = 4;
+        Rotation::new(&config, 16, device).unwrap()
+    }
+
+    #[test]
+    fn factors_optimiser_and_blocks_are_their_twins() {
+        let gpu = Device::new_cuda(0).expect("this test needs an NVIDIA GPU");
+        let check = Check { gpu: gpu.clone(), dtype: DType::F32 };
+        let mut rng = Rng::new(21);
+        check.same("lora", &[random(&mut rng, 10)], &|x, device| {
+            let parts = Parts::new(6, &[0..2, 3..6], 2, device).unwrap();
+            let matrix = block_diagonal(&x[0], &parts, 2.0, DType::F32).unwrap();
+            let blocks = diagonal_blocks(&matrix, &parts, 0.5).unwrap();
+            vec![matrix, blocks]
+        });
+        let state = moments(&mut rng);
+        let inputs = [state.parameters, state.first, state.second, random(&mut rng, 6), Tensor::new(&[3.0_f32], &Device::Cpu).unwrap()];
+        check.same("adamw", &inputs, &|x, device| {
+            let state = Moments { parameters: x[0].clone(), first: x[1].clone(), second: x[2].clone() };
+            let weight = Tensor::new(&[2.0_f32], device).unwrap();
+            let after = adamw(&state, &x[3], &x[4], &weight, &STEP).unwrap();
+            vec![after.parameters, after.first, after.second]
+        });
+        let (weight, delta) = (random(&mut rng, (64, 96)), (random(&mut rng, (64, 96)) * 0.1).unwrap());
+        let expected = fake_quantize_q4_0(&weight, &delta, DType::F32).unwrap();
+        let found = fake_quantize_q4_0(&there(&weight, DType::F32, &gpu), &there(&delta, DType::F32, &gpu), DType::F32);
+        // To the bit: the export must write what training saw.
+        assert_eq!(floats(&found.unwrap().to_device(&Device::Cpu).unwrap()).unwrap(), floats(&expected).unwrap());
+        for dtype in [blocks::DType::Q4_0, blocks::DType::Q4_1, blocks::DType::Q8_0] {
+            let bytes = blocks::quantize(dtype, &floats(&weight).unwrap()).unwrap();
+            let count = bytes.len();
+            let bytes = Tensor::from_vec(bytes, count, &Device::Cpu).unwrap();
+            let expected = dequantize(&bytes, dtype, (64, 96), DType::F32).unwrap();
+            let found = dequantize(&bytes.to_device(&gpu).unwrap(), dtype, (64, 96), DType::F32).unwrap();
+            assert_eq!(floats(&found.to_device(&Device::Cpu).unwrap()).unwrap(), floats(&expected).unwrap());
+        }
+    }
 }

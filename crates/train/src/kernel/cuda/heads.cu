@@ -14,12 +14,11 @@ __device__ __forceinline__ int partner(int e, int rotary, int interleaved, int* 
 
 // qkv (batch · length, (heads + 2 kv_heads) · dim), bias added, rotated -> q (batch, heads, length, dim), k, v (batch, kv_heads, ..).
 extern "C" __global__ void split_heads(const T* qkv, const float* bias, const float* cosines, const float* sines,
-                                       const unsigned* positions, T* q, T* k, T* v, long long count, int length, int heads,
+                                       const unsigned* positions, T* q, T* k, T* v, unsigned count, int length, int heads,
                                        int kv_heads, int dim, int rotary, int interleaved) {
-  long long index = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+  unsigned index = blockIdx.x * blockDim.x + threadIdx.x;
   if (index >= count) return;
-  int width = (heads + 2 * kv_heads) * dim;
-  long long row = index / width;
+  unsigned width = (heads + 2 * kv_heads) * dim, row = index / width;
   int column = (int)(index % width), head = column / dim, e = column % dim;
   float value = load(qkv + index) + (bias ? bias[column] : 0.0f);
   if (head < heads + kv_heads) {
@@ -32,7 +31,7 @@ extern "C" __global__ void split_heads(const T* qkv, const float* bias, const fl
       value = value * cosines[at] + sign * mate * sines[at];
     }
   }
-  long long b = row / length, l = row % length;
+  size_t b = row / length, l = row % length;
   if (head < heads) store(q + ((b * heads + head) * length + l) * dim + e, value);
   else if (head < heads + kv_heads) store(k + ((b * kv_heads + head - heads) * length + l) * dim + e, value);
   else store(v + ((b * kv_heads + head - heads - kv_heads) * length + l) * dim + e, value);
@@ -42,12 +41,11 @@ extern "C" __global__ void split_heads(const T* qkv, const float* bias, const fl
 extern "C" __global__ void split_heads_backward(const T* dq, const T* dk, const T* dv, const float* cosines,
                                                 const float* sines, const unsigned* positions, T* dqkv, long long count,
                                                 int length, int heads, int kv_heads, int dim, int rotary, int interleaved) {
-  long long index = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+  unsigned index = blockIdx.x * blockDim.x + threadIdx.x;
   if (index >= count) return;
-  int width = (heads + 2 * kv_heads) * dim;
-  long long row = index / width;
+  unsigned width = (heads + 2 * kv_heads) * dim, row = index / width;
   int column = (int)(index % width), head = column / dim, e = column % dim;
-  long long b = row / length, l = row % length;
+  size_t b = row / length, l = row % length;
   const T* source;
   if (head < heads) source = dq + ((b * heads + head) * length + l) * dim;
   else if (head < heads + kv_heads) source = dk + ((b * kv_heads + head - heads) * length + l) * dim;
@@ -65,22 +63,18 @@ extern "C" __global__ void split_heads_backward(const T* dq, const T* dk, const 
   store(dqkv + index, value);
 }
 
-// (batch, heads, length, dim) -> (batch · length, heads · dim)
-extern "C" __global__ void merge_heads(const T* x, T* y, long long count, int length, int heads, int dim) {
-  long long index = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-  if (index >= count) return;
-  int width = heads * dim;
-  long long row = index / width;
-  int column = (int)(index % width);
-  y[index] = x[((row / length * heads + column / dim) * length + row % length) * dim + column % dim];
+// (batch, heads, length, dim) -> (batch · length, heads · dim), or back.
+__device__ __forceinline__ size_t apart(unsigned index, int length, int heads, int dim) {
+  unsigned width = heads * dim, row = index / width, column = index % width;
+  return ((size_t)(row / length * heads + column / dim) * length + row % length) * dim + column % dim;
 }
 
-// (batch · length, heads · dim) -> (batch, heads, length, dim)
-extern "C" __global__ void merge_heads_backward(const T* dy, T* dx, long long count, int length, int heads, int dim) {
-  long long index = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-  if (index >= count) return;
-  int width = heads * dim;
-  long long row = index / width;
-  int column = (int)(index % width);
-  dx[((row / length * heads + column / dim) * length + row % length) * dim + column % dim] = dy[index];
+extern "C" __global__ void merge_heads(const T* x, T* y, unsigned count, int length, int heads, int dim) {
+  unsigned index = blockIdx.x * blockDim.x + threadIdx.x;
+  if (index < count) y[index] = x[apart(index, length, heads, dim)];
+}
+
+extern "C" __global__ void merge_heads_backward(const T* dy, T* dx, unsigned count, int length, int heads, int dim) {
+  unsigned index = blockIdx.x * blockDim.x + threadIdx.x;
+  if (index < count) dx[apart(index, length, heads, dim)] = dy[index];
 }

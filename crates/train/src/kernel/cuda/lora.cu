@@ -1,10 +1,10 @@
 // parts (count, 3): first row, end row, offset into b. b holds (rows of the part, rank) for each part in turn.
 // y (rows, parts · rank): each part's block scaled, zeros elsewhere.
-extern "C" __global__ void block_diagonal(const float* b, const unsigned* parts, T* y, long long count, int width, int rank,
+extern "C" __global__ void block_diagonal(const float* b, const unsigned* parts, T* y, unsigned count, int width, int rank,
                                           float scale) {
-  long long index = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+  unsigned index = blockIdx.x * blockDim.x + threadIdx.x;
   if (index >= count) return;
-  unsigned row = (unsigned)(index / width);
+  unsigned row = index / width;
   int column = (int)(index % width);
   const unsigned* part = parts + column / rank * 3;
   bool inside = row >= part[0] && row < part[1];
@@ -12,14 +12,14 @@ extern "C" __global__ void block_diagonal(const float* b, const unsigned* parts,
 }
 
 // The reverse: the diagonal blocks of x (rows, parts · rank), scaled, as b holds them. parts (count, 3).
-extern "C" __global__ void diagonal_blocks(const T* x, const unsigned* parts, float* b, long long count, int num_parts,
+extern "C" __global__ void diagonal_blocks(const T* x, const unsigned* parts, float* b, unsigned count, int num_parts,
                                            int rank, float scale) {
-  long long index = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+  unsigned index = blockIdx.x * blockDim.x + threadIdx.x;
   if (index >= count) return;
   int p = 0;
-  while (p + 1 < num_parts && index >= (long long)parts[(p + 1) * 3 + 2]) p++;
-  long long inner = index - parts[p * 3 + 2];
-  long long row = parts[p * 3] + inner / rank;
+  while (p + 1 < num_parts && index >= parts[(p + 1) * 3 + 2]) p++;
+  unsigned inner = index - parts[p * 3 + 2];
+  size_t row = parts[p * 3] + inner / rank;
   b[index] = scale * load(x + row * num_parts * rank + p * rank + inner % rank);
 }
 
