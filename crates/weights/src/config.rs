@@ -140,8 +140,11 @@ impl ModelConfig {
         if !heads.is_multiple_of(kv_heads) {
             return implausible(format!("{heads} attention heads over {kv_heads} key-value heads"));
         }
-        if self.head_dim == 0 || self.head_dim > MAX_HEAD_DIM {
-            return implausible(format!("head size {} is not 1 to {MAX_HEAD_DIM}", self.head_dim));
+        if self.head_dim == 0 {
+            return implausible("heads of size 0".to_owned());
+        }
+        if self.head_dim > MAX_HEAD_DIM {
+            return implausible(format!("head size {} is over {MAX_HEAD_DIM}", self.head_dim));
         }
         if self.rope_style == RopeStyle::Interleaved && !self.head_dim.is_multiple_of(2) {
             return implausible(format!("head size {} must be even", self.head_dim));

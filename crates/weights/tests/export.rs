@@ -187,6 +187,51 @@ fn a_hf_folder_reads_back_as_the_same_model() {
 }
 
 #[test]
+fn some_rows_of_a_hf_folder_are_rows_of_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["llama", "phi"] {
+        let out = folder.path().join(name);
+        run(name, &options(Format::SafeTensors), &out).unwrap();
+        let base = Base::open_hf(&out).unwrap();
+        let tensor = if name == "llama" { "blk.1.attn_k.weight" } else { "blk.1.attn_qkv.weight" };
+        let all = base.read_rows(tensor, 0..32).unwrap();
+        assert_eq!(base.read_rows(tensor, 5..23).unwrap(), all[5 * 64..23 * 64], "{name}");
+        assert!(base.read_rows("blk.9.attn_k.weight", 0..1).is_err());
+    }
+}
+
+#[test]
+fn hf_folders_that_are_not_whole_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("m");
+    run("llama", &options(Format::SafeTensors), &out).unwrap();
+    let refused = |file: &str, change: &dyn Fn(String) -> String| {
+        let path = out.join(file);
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, change(String::from_utf8_lossy(&whole).into_owned())).unwrap();
+        let message = Base::open_hf(&out).unwrap_err().to_string();
+        fs::write(&path, whole).unwrap();
+        message
+    };
+    let wider = refused("config.json", &|text| {
+        text.replace("\"intermediate_size\": 96", "\"intermediate_size\": 128")
+    });
+    assert!(wider.contains("tensor model.layers.0.mlp."), "{wider}");
+    assert!(wider.contains("config.json implies [64, 128]") || wider.contains("[128, 64]"));
+    let deeper = refused("config.json", &|text| {
+        text.replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3")
+    });
+    assert!(deeper.contains("has no tensor model.layers.2."), "{deeper}");
+    let uneven = refused("config.json", &|text| {
+        text.replace("\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3")
+    });
+    assert!(uneven.contains("4 attention heads over 3 key-value heads"), "{uneven}");
+    assert!(refused("model.safetensors", &|_| "cut".to_owned()).contains("model.safetensors"));
+    fs::remove_file(out.join("tokenizer.json")).unwrap();
+    assert!(Base::open_hf(&out).unwrap_err().to_string().contains("tokenizer.json"));
+}
+
+#[test]
 fn gptq_has_four_tensors_for_each_matrix() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("m");

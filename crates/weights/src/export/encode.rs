@@ -8,7 +8,8 @@ use std::thread;
 const MIN_PER_THREAD: usize = 1 << 16;
 
 /// Converts a tensor's numbers piece by piece and adds up the error.
-pub(super) struct Encoder {
+pub(super) struct Encoder<'a> {
+    tensor: &'a str,
     dtype: DType,
     squared_error: f64,
     squares: f64,
@@ -17,9 +18,18 @@ pub(super) struct Encoder {
     bytes: u64,
 }
 
-impl Encoder {
-    pub(super) fn new(dtype: DType) -> Self {
-        Self { dtype, squared_error: 0.0, squares: 0.0, max_abs_error: 0.0, elements: 0, bytes: 0 }
+impl<'a> Encoder<'a> {
+    /// For the tensor `tensor` of the file to write, none of whose numbers are there yet.
+    pub(super) fn new(tensor: &'a str, dtype: DType) -> Self {
+        Self {
+            tensor,
+            dtype,
+            squared_error: 0.0,
+            squares: 0.0,
+            max_abs_error: 0.0,
+            elements: 0,
+            bytes: 0,
+        }
     }
 
     /// The bytes of the next whole rows.
@@ -30,6 +40,12 @@ impl Encoder {
         };
         for (number, stored) in numbers.iter().zip(blocks::dequantize(self.dtype, &bytes)?) {
             let error = stored - number;
+            if !error.is_finite() {
+                return Err(ExportError::Tensor {
+                    tensor: self.tensor.to_owned(),
+                    problem: format!("{number} is too large for {}; export as f32", self.dtype),
+                });
+            }
             self.squared_error += f64::from(error) * f64::from(error);
             self.squares += f64::from(*number) * f64::from(*number);
             self.max_abs_error = self.max_abs_error.max(error.abs());
@@ -40,10 +56,10 @@ impl Encoder {
     }
 
     /// What was stored, and how well.
-    pub(super) fn report(self, name: &str, shape: &[usize]) -> TensorReport {
+    pub(super) fn report(self, shape: &[usize]) -> TensorReport {
         let relative = if self.squares > 0.0 { self.squared_error / self.squares } else { 0.0 };
         TensorReport {
-            name: name.to_owned(),
+            name: self.tensor.to_owned(),
             shape: shape.to_vec(),
             dtype: self.dtype.name(),
             bits_per_weight: self.bytes as f64 * 8.0 / (self.elements as f64).max(1.0),
@@ -80,17 +96,19 @@ mod tests {
     fn pieces_are_the_whole_and_errors_are_measured() {
         let numbers: Vec<f32> = (0..MIN_PER_THREAD * 3).map(|i| (i as f32).sin()).collect();
         let whole = quantize_q4_0_least_error(&numbers);
-        let mut encoder = Encoder::new(DType::Q4_0);
+        let mut encoder = Encoder::new("m", DType::Q4_0);
         let (first, second) = numbers.split_at(MIN_PER_THREAD * 2);
         let pieces = [encoder.encode(first).unwrap(), encoder.encode(second).unwrap()].concat();
         assert_eq!(pieces, whole);
-        let report = encoder.report("m", &[3, MIN_PER_THREAD]);
+        let report = encoder.report(&[3, MIN_PER_THREAD]);
         assert_eq!((report.dtype, report.bits_per_weight), ("Q4_0", 4.5));
         assert!((0.03..0.12).contains(&report.relative_rms_error), "{report:?}");
         assert!((0.03..0.25).contains(&report.max_abs_error), "{report:?}");
 
-        let mut exact = Encoder::new(DType::F32);
+        let mut exact = Encoder::new("m", DType::F32);
         exact.encode(&numbers).unwrap();
-        assert_eq!(exact.report("m", &[1]).relative_rms_error, 0.0);
+        let error = Encoder::new("m", DType::F16).encode(&[1e6]).unwrap_err().to_string();
+        assert_eq!(error, "tensor m: 1000000 is too large for F16; export as f32");
+        assert_eq!(exact.report(&[1]).relative_rms_error, 0.0);
     }
 }

@@ -33,13 +33,13 @@ pub(super) fn write(
         let path = folder.join(&name);
         let mut file = AtomicFile::create(&path).map_err(|error| io_error(&path, error))?;
         let streamed = shard.write_streamed(&mut file, &mut |tensor, out| {
-            let mut encoder = Encoder::new(tensor.dtype);
+            let mut encoder = Encoder::new(&tensor.name, tensor.dtype);
             let (rows, columns) = (tensor.rows(), tensor.columns());
             merged.each_chunk(&tensor.name, 0..rows, columns, &mut |numbers| {
                 let bytes = encoder.encode(&numbers)?;
                 Ok(out.write_all(&bytes).map_err(GgufError::Write)?)
             })?;
-            reports.push(encoder.report(&tensor.name, &tensor.shape));
+            reports.push(encoder.report(&tensor.shape));
             Ok::<_, ExportError>(())
         });
         streamed.map_err(|error: ExportError| error.at(&path))?;

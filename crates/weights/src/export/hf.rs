@@ -253,7 +253,7 @@ fn write_plain(
 ) -> Result<TensorReport, ExportError> {
     let head_dim = merged.config().head_dim;
     let dtype = if source.columns.is_some() { DType::F16 } else { DType::F32 };
-    let mut encoder = Encoder::new(dtype);
+    let mut encoder = Encoder::new(&source.name, dtype);
     // All of a vector is one row of its GGUF tensor.
     let (rows, columns) = match source.columns {
         Some(columns) => (source.rows.clone(), columns),
@@ -268,14 +268,14 @@ fn write_plain(
         let bytes = encoder.encode(&numbers)?;
         Ok(out.write_all(&bytes).map_err(SafeTensorsError::Write)?)
     })?;
-    Ok(encoder.report(&source.name, &source.shape()))
+    Ok(encoder.report(&source.shape()))
 }
 
 /// A matrix in GPTQ's form: the blocks of a Q4_0 file, repacked.
 fn pack(merged: &mut Merged<'_>, source: &Source) -> Result<(Packed, TensorReport), ExportError> {
     let head_dim = merged.config().head_dim;
     let columns = source.columns.unwrap_or_default();
-    let mut encoder = Encoder::new(DType::Q4_0);
+    let mut encoder = Encoder::new(&source.name, DType::Q4_0);
     let mut blocks = Vec::new();
     merged.each_chunk(&source.gguf, source.rows.clone(), columns, &mut |numbers| {
         let numbers = match source.permuted {
@@ -285,6 +285,6 @@ fn pack(merged: &mut Merged<'_>, source: &Source) -> Result<(Packed, TensorRepor
         blocks.extend(encoder.encode(&numbers)?);
         Ok(())
     })?;
-    let report = encoder.report(&source.name, &source.shape());
+    let report = encoder.report(&source.shape());
     Ok((gptq::pack(&blocks, source.rows.len(), columns), report))
 }

@@ -39,11 +39,13 @@ pub fn metadata_from_hf(
     let merges = merges(model)?;
     metadata.insert("tokenizer.ggml.model", if sentence_piece { "llama" } else { "gpt2" });
     if sentence_piece {
-        let space_prefix = json["normalizer"].to_string().contains("\"Prepend\"");
-        metadata.insert("tokenizer.ggml.add_space_prefix", space_prefix);
+        metadata.insert("tokenizer.ggml.add_space_prefix", space_prefix(&json)?);
         metadata.insert("tokenizer.ggml.pre", "default");
         metadata.insert("tokenizer.ggml.scores", scores(&tokens.texts, &merges));
     } else {
+        if !json["normalizer"].is_null() {
+            return Err(unsupported(&json["normalizer"]));
+        }
         let phi = metadata.opt_str("general.architecture")? == Some("phi2");
         metadata.insert("tokenizer.ggml.pre", pre_tokenizer(&json["pre_tokenizer"], phi)?);
         let lines: Vec<String> = merges.iter().map(|(l, r)| format!("{l} {r}")).collect();
@@ -167,6 +169,38 @@ fn pre_tokenizer(json: &Value, phi: bool) -> Result<&'static str, TokenizerError
     match parts {
         [digits, gpt2] if is_digits(digits) && is_gpt2(gpt2) => Ok("smollm"),
         [] if is_gpt2(json) => Ok(if phi { "phi-2" } else { "gpt-2" }),
-        _ => Err(TokenizerError::UnsupportedPreTokenizer { pre: json.to_string() }),
+        _ => Err(unsupported(json)),
     }
+}
+
+/// Whether a text gets a space before its first word; by a normalizer in older files, by a pre-tokenizer in newer.
+fn space_prefix(json: &Value) -> Result<bool, TokenizerError> {
+    let (normalizer, pre_tokenizer) = (&json["normalizer"], &json["pre_tokenizer"]);
+    let steps =
+        normalizer["normalizers"].as_array().map_or(std::slice::from_ref(normalizer), |all| all);
+    let shows_spaces = |step: &Value| {
+        step["type"] == "Replace" && step["pattern"]["String"] == " " && step["content"] == "▁"
+    };
+    let prepends = |step: &Value| step["type"] == "Prepend" && step["prepend"] == "▁";
+    match steps {
+        [prepend, replace]
+            if pre_tokenizer.is_null() && prepends(prepend) && shows_spaces(replace) =>
+        {
+            Ok(true)
+        }
+        [replace] if pre_tokenizer.is_null() && shows_spaces(replace) => Ok(false),
+        [none] if none.is_null() && pre_tokenizer["type"] == "Metaspace" => {
+            let as_llama = pre_tokenizer["replacement"] == "▁" && pre_tokenizer["split"] == false;
+            match pre_tokenizer["prepend_scheme"].as_str() {
+                Some("first" | "always") if as_llama => Ok(true),
+                Some("never") if as_llama => Ok(false),
+                _ => Err(unsupported(pre_tokenizer)),
+            }
+        }
+        _ => Err(unsupported(if pre_tokenizer.is_null() { normalizer } else { pre_tokenizer })),
+    }
+}
+
+fn unsupported(json: &Value) -> TokenizerError {
+    TokenizerError::UnsupportedPreTokenizer { pre: json.to_string() }
 }

@@ -275,6 +275,25 @@ mod tests {
         }
     }
 
+    /// As newer versions of transformers write SentencePiece's way with spaces.
+    #[test]
+    fn spaces_are_shown_by_a_pre_tokenizer_as_well() {
+        let files = HfTokenizer::from_gguf(&goldens()[2]).unwrap();
+        let prefixed = |scheme: &str, split: bool| {
+            let mut json: Value = serde_json::from_str(&files.tokenizer_json).unwrap();
+            json["normalizer"] = Value::Null;
+            json["pre_tokenizer"] = json!({
+                "type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": split,
+            });
+            let mut metadata = Metadata::new();
+            metadata_from_hf(&mut metadata, &json.to_string(), &files.config_json, 9999)?;
+            Ok::<_, TokenizerError>(metadata.get_bool("tokenizer.ggml.add_space_prefix")?)
+        };
+        assert!(prefixed("first", false).unwrap());
+        assert!(!prefixed("never", false).unwrap());
+        assert!(prefixed("first", true).unwrap_err().to_string().contains("Metaspace"));
+    }
+
     #[test]
     fn files_that_are_not_understood_are_refused() {
         let files = HfTokenizer::from_gguf(&goldens()[0]).unwrap();
@@ -290,5 +309,8 @@ mod tests {
             refused(&json.replace("\"Digits\"", "\"Whitespace\""), 9999).contains("Whitespace")
         );
         assert!(refused(json, 10).contains("in a model of 10 tokens"));
+        let normalized =
+            json.replace("\"normalizer\": null", "\"normalizer\": {\"type\": \"NFC\"}");
+        assert!(refused(&normalized, 9999).contains("NFC"));
     }
 }
