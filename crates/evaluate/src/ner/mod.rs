@@ -10,7 +10,7 @@ use std::io;
 use hangtag_task::{Feature, Product};
 
 use self::crf::Crf;
-use self::labels::Labelled;
+use self::labels::{Labelled, Spellings, spellings};
 use crate::{AnswerError, Answerer, GivenAnswer, Question};
 
 /// Why a recogniser cannot be trained or used.
@@ -31,7 +31,8 @@ pub enum NerError {
 ///
 /// Each category has a CRF that labels every token with the beginning (B) or the inside (I) of one of the category's
 /// features, or with neither (O). A feature that the asked category never had in training is found by a CRF for its name
-/// alone, trained over the products of all categories that have the name. A name never seen has no answer.
+/// alone, trained over the products of all categories that have the name. A name never seen has no answer. Where the
+/// training products write a value otherwise than their texts (`acme` for `Acme`), so does the answer.
 ///
 /// A CRF is trained when it is first needed, so that the first product of a category takes longer. It knows no
 /// confidence.
@@ -46,6 +47,7 @@ struct Recogniser {
     /// `None` where the training products have no values.
     crf: Option<Crf>,
     numbers: HashMap<String, usize>,
+    spellings: Spellings,
 }
 
 impl Ner {
@@ -110,7 +112,8 @@ impl Recogniser {
             names.into_iter().enumerate().map(|(number, name)| (name, number)).collect();
         let texts: Vec<Labelled<'_>> =
             products.iter().map(|product| Labelled::new(product, &numbers)).collect();
-        Ok(Self { crf: Crf::train(&texts)?, numbers })
+        let spellings = products.iter().flat_map(|product| spellings(product, &numbers)).collect();
+        Ok(Self { crf: Crf::train(&texts)?, numbers, spellings })
     }
 
     /// The values in `text`, by feature's number.
@@ -123,8 +126,11 @@ impl Recogniser {
 
     /// The answer for `feature` from `values`; `None` if the feature was not in training.
     fn known(&self, feature: &Feature, values: &HashMap<usize, &str>) -> Option<Option<String>> {
-        let number = self.numbers.get(&key(&feature.name))?;
-        Some(values.get(number).map(|&value| value.to_owned()))
+        let number = *self.numbers.get(&key(&feature.name))?;
+        Some(values.get(&number).map(|&value| {
+            let spelling = self.spellings.get(&(number, value.to_owned()));
+            spelling.map_or(value, String::as_str).to_owned()
+        }))
     }
 }
 
