@@ -4,6 +4,7 @@ mod crf;
 mod labels;
 mod tokens;
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::io;
 
@@ -57,30 +58,28 @@ impl Ner {
     }
 
     fn of_category(&mut self, category: &str) -> Result<&Recogniser, NerError> {
-        let category = key(category);
-        if !self.by_category.contains_key(&category) {
-            let products: Vec<&Product> =
-                self.train.iter().filter(|product| key(&product.category) == category).collect();
-            let names: HashSet<String> = products
-                .iter()
-                .flat_map(|product| product.features.keys())
-                .map(|name| key(name))
-                .collect();
-            self.by_category.insert(category.clone(), Recogniser::train(&products, names)?);
-        }
-        Ok(&self.by_category[&category])
+        let vacant = match self.by_category.entry(key(category)) {
+            Entry::Occupied(trained) => return Ok(trained.into_mut()),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let products: Vec<&Product> =
+            self.train.iter().filter(|product| key(&product.category) == *vacant.key()).collect();
+        let names = products.iter().flat_map(|product| product.features.keys());
+        let names = names.map(|name| key(name)).collect();
+        Ok(vacant.insert(Recogniser::train(&products, names)?))
     }
 
     fn of_name(&mut self, name: &str) -> Result<&Recogniser, NerError> {
-        let name = key(name);
-        if !self.by_name.contains_key(&name) {
-            let has_name =
-                |product: &&Product| product.features.keys().any(|other| key(other) == name);
-            let products: Vec<&Product> = self.train.iter().filter(has_name).collect();
-            let names = HashSet::from([name.clone()]);
-            self.by_name.insert(name.clone(), Recogniser::train(&products, names)?);
-        }
-        Ok(&self.by_name[&name])
+        let vacant = match self.by_name.entry(key(name)) {
+            Entry::Occupied(trained) => return Ok(trained.into_mut()),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let name = vacant.key();
+        let has_name =
+            |product: &&Product| product.features.keys().any(|other| key(other) == *name);
+        let products: Vec<&Product> = self.train.iter().filter(has_name).collect();
+        let names = HashSet::from([name.clone()]);
+        Ok(vacant.insert(Recogniser::train(&products, names)?))
     }
 
     fn find(&mut self, question: &Question<'_>) -> Result<Vec<GivenAnswer>, NerError> {
