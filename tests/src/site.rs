@@ -102,6 +102,7 @@ impl Site {
         let manifest = Manifest {
             name: name.to_owned(),
             base: "random weights".to_owned(),
+            adapter: None,
             licence: "MIT OR Apache-2.0".to_owned(),
             task_version: hangtag_task::TASK_VERSION,
             presets: vec![],

@@ -29,6 +29,7 @@ pub struct Args {
 pub enum Command {
     Extract(ExtractArgs),
     Fetch(FetchArgs),
+    Export(ExportArgs),
     Bench(BenchArgs),
     Dataset(DatasetArgs),
     Evaluate(EvaluateArgs),
@@ -161,6 +162,101 @@ pub struct FetchArgs {
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// Write a model, with an adapter merged in, for this program, the page or another engine
+#[derive(ClapArgs)]
+#[command(
+    long_about = "Writes a model, with an adapter merged in if one is given, into a new folder.\n\n\
+                  The GGUF formats make a package (GGUF and manifest.json) for this program, the page, and llama.cpp. \
+                  'safetensors' and 'gptq' make a folder for transformers and vLLM. Every export holds \
+                  export-report.json: how far each tensor is from the merged 32-bit weights.",
+    after_long_help = "Examples:\n  \
+                  For this program and the page:\n    \
+                  hangtag export --base smollm2-135m --adapter my-adapter --out my-model --format q4_0\n  \
+                  For the page, in files that a web server likes:\n    \
+                  hangtag export --base phi-2.gguf --adapter my-adapter --out my-model --format q4_0 --shard-size 64MiB\n  \
+                  For vLLM:\n    \
+                  hangtag export --base smollm2-135m --adapter my-adapter --out served --format gptq\n\n\
+                  Exit code: 0 done, 1 failed, 2 something in the input is wrong. Unless it is done, nothing is left at --out."
+)]
+pub struct ExportArgs {
+    /// The model: a GGUF file, a model package, a folder of Hugging Face transformers, or the name of a known model
+    #[arg(short, long, value_name = "MODEL")]
+    pub base: String,
+
+    /// A LoRA adapter made for the model: a folder with adapter_config.json and adapter_model.safetensors
+    #[arg(short, long, value_name = "DIR")]
+    pub adapter: Option<PathBuf>,
+
+    /// The folder to make
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// What to write
+    #[arg(short, long, value_enum)]
+    pub format: ExportFormat,
+
+    /// Split the weights into files of at most this size, such as 64MiB or 2GB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub shard_size: Option<u64>,
+
+    /// Name of the model [default: that of the folder to make]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Licence of the weights, as an SPDX expression [default: what is known of the model]
+    #[arg(long, value_name = "SPDX")]
+    pub licence: Option<String>,
+
+    /// Print exactly one JSON object, the report
+    #[arg(long)]
+    pub json: bool,
+
+    /// Show no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// GGUF in 4 bits, with the scales of least error (embedding and output in 8 bits)
+    #[value(name = "q4_0")]
+    Q4_0,
+    /// GGUF in 8 bits
+    #[value(name = "q8_0")]
+    Q8_0,
+    /// GGUF in 16-bit floats
+    F16,
+    /// GGUF in 32-bit floats
+    F32,
+    /// Hugging Face folder in 16-bit floats
+    Safetensors,
+    /// Hugging Face folder in 4 bits, the very numbers of q4_0
+    Gptq,
+}
+
+/// Smallest part of a split model.
+const MIN_SHARD_BYTES: u64 = 1 << 20;
+
+/// A size in bytes with its unit: 64MiB, 1.5GB, 1000000.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let unit = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "k" | "kib" => 1024.0,
+        "m" | "mib" => 1024.0 * 1024.0,
+        "g" | "gib" => 1024.0 * 1024.0 * 1024.0,
+        other => return Err(format!("the unit \"{other}\" is none of KiB, MiB, GiB, KB, MB, GB")),
+    };
+    let bytes = digits.parse::<f64>().map_err(|_| "it is no number with a unit, as 64MiB")? * unit;
+    if !(bytes >= MIN_SHARD_BYTES as f64 && bytes < 1e15) {
+        return Err("it is not in 1MiB to 1000TB".to_owned());
+    }
+    Ok(bytes as u64)
 }
 
 /// Measure how fast this computer is

@@ -5,6 +5,7 @@ mod bench;
 mod completions;
 mod dataset;
 mod evaluate;
+mod export;
 mod extract;
 mod failure;
 mod features;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Extract(args) => extract::run(&args),
         Command::Fetch(args) => fetch::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Dataset(args) => dataset::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),

@@ -103,7 +103,8 @@ fn open(model: &str, quiet: bool) -> Result<Vec<FileSource>> {
     open_files(&fetch::get(model, quiet)?)
 }
 
-fn open_files(path: &Path) -> Result<Vec<FileSource>> {
+/// Opens a GGUF file, or all parts of a split one.
+pub fn open_files(path: &Path) -> Result<Vec<FileSource>> {
     let files = FileSource::open_shards(path);
     Ok(files.map_err(|error| {
         bad_input(error)
@@ -118,7 +119,13 @@ fn open_package(folder: &Path) -> Result<Vec<FileSource>> {
         bad_input(format!("{shown}: no model package, manifest.json: {error}"))
             .hint(WHAT_A_MODEL_IS)
     })?;
-    let manifest = Manifest::from_json(&json)
+    Ok(read_package(folder, &json)?.1)
+}
+
+/// The manifest of a package, out of its text, and the files that it lists.
+pub fn read_package(folder: &Path, json: &str) -> Result<(Manifest, Vec<FileSource>)> {
+    let shown = folder.display();
+    let manifest = Manifest::from_json(json)
         .map_err(|error| bad_input(format!("{shown}: {error}")).hint("get the package again"))?;
     if manifest.task_version != TASK_VERSION {
         return Err(bad_input(format!(
@@ -128,7 +135,10 @@ fn open_package(folder: &Path) -> Result<Vec<FileSource>> {
         .hint("get a hangtag and a model of the same age")
         .into());
     }
-    manifest.files.iter().map(|file| open_packaged(&folder.join(&file.name), file.size)).collect()
+    let files =
+        manifest.files.iter().map(|file| open_packaged(&folder.join(&file.name), file.size));
+    let files = files.collect::<Result<_>>()?;
+    Ok((manifest, files))
 }
 
 /// Opens one file of a package. Its size shows a broken download; hashing gigabytes at each start would take too long.

@@ -11,6 +11,12 @@ pub fn bytes(quiet: bool, what: &str) -> ProgressBar {
     bar.with_message(what.to_owned())
 }
 
+/// A bar that shows the share done.
+pub fn share(quiet: bool, what: &str) -> ProgressBar {
+    let bar = bar(quiet, "{msg} [{bar:30}] {percent}% {eta}");
+    bar.with_message(what.to_owned())
+}
+
 /// A bar that counts things done.
 pub fn count(quiet: bool, total: usize) -> ProgressBar {
     let bar = bar(quiet, "[{bar:30}] {pos}/{len} {wide_msg}");

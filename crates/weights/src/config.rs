@@ -120,18 +120,34 @@ impl ModelConfig {
             Keys { metadata, family: if family == Family::Llama { "llama" } else { "phi2" } };
         refuse_unsupported(gguf, &keys)?;
         let config = read(gguf, &keys, family)?;
-        config.check(gguf)?;
+        config.check()?;
+        let num_tensors = gguf.tensors().count();
+        if config.num_hidden_layers > num_tensors {
+            return Err(ConfigError::Implausible {
+                problem: format!(
+                    "{} layers in a file of {num_tensors} tensors",
+                    config.num_hidden_layers
+                ),
+            });
+        }
         Ok(config)
     }
 
-    fn check<S: ByteSource>(&self, gguf: &Gguf<S>) -> Result<(), ConfigError> {
+    /// Checks that the values do not contradict each other.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let implausible = |problem: String| Err(ConfigError::Implausible { problem });
         let (heads, kv_heads) = (self.num_attention_heads, self.num_key_value_heads);
         if !heads.is_multiple_of(kv_heads) {
             return implausible(format!("{heads} attention heads over {kv_heads} key-value heads"));
         }
+        if self.head_dim == 0 {
+            return implausible("heads of size 0".to_owned());
+        }
         if self.head_dim > MAX_HEAD_DIM {
             return implausible(format!("head size {} is over {MAX_HEAD_DIM}", self.head_dim));
+        }
+        if self.rope_style == RopeStyle::Interleaved && !self.head_dim.is_multiple_of(2) {
+            return implausible(format!("head size {} must be even", self.head_dim));
         }
         if !self.rotary_dim.is_multiple_of(2) || self.rotary_dim > self.head_dim {
             return implausible(format!(
@@ -144,13 +160,6 @@ impl ModelConfig {
         }
         if !(self.rope_theta > 0.0 && self.rope_theta.is_finite()) {
             return implausible(format!("RoPE base {}", self.rope_theta));
-        }
-        if self.num_hidden_layers > gguf.tensors().count() {
-            return implausible(format!(
-                "{} layers in a file of {} tensors",
-                self.num_hidden_layers,
-                gguf.tensors().count()
-            ));
         }
         Ok(())
     }

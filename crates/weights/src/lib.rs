@@ -1,23 +1,33 @@
-//! Models on disk, without a GPU: GGUF reading and writing, quantised blocks, model configurations,
+//! Models on disk, without a GPU: GGUF and safetensors, LoRA adapters, quantised blocks, model configurations,
 //! tokenizers, package manifests and the base weights that Hangtag knows by name.
 //!
-//! Everything but [`fetch`] and [`FileSource`] also compiles to wasm32. All reading goes through
+//! Everything but [`fetch`], [`atomic`] and what works on paths also compiles to wasm32. All reading goes through
 //! [`ByteSource`], so a local file, an HTTP range and a browser file are the same to the rest.
 //! Files are not trusted: a hostile or cut file gives a typed error.
 
+pub mod adapter;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod atomic;
 pub mod blocks;
 pub mod config;
+mod counted;
+#[cfg(all(feature = "tokenizer", not(target_arch = "wasm32")))]
+pub mod export;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod fetch;
 pub mod gguf;
 pub mod hash;
+pub mod hf;
 pub mod manifest;
 pub mod metadata;
 pub mod registry;
+pub mod row_order;
+pub mod safetensors;
 pub mod source;
 #[cfg(feature = "tokenizer")]
 pub mod tokenizer;
 
+pub use adapter::{Adapter, AdapterConfig, AdapterError, Linear, Lora};
 pub use blocks::{BlockError, DType};
 pub use config::{ConfigError, Family, Mlp, ModelConfig, Norm, RopeStyle};
 pub use gguf::{Gguf, GgufError, GgufWriter, TensorInfo};

@@ -12,6 +12,9 @@ pub struct Manifest {
     pub name: String,
     /// The base model that was adapted, as `HuggingFaceTB/SmolLM2-135M-Instruct`.
     pub base: String,
+    /// Name of the adapter that was merged in; `None` for a base as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
     /// SPDX expression of the weights' licence.
     pub licence: String,
     /// Version of the prompt format that the model was trained with.
@@ -185,6 +188,7 @@ mod tests {
         Manifest {
             name: "Tags".to_owned(),
             base: "smollm2-135m".to_owned(),
+            adapter: Some("tags".to_owned()),
             licence: "Apache-2.0".to_owned(),
             task_version: 1,
             presets: vec![serde_json::json!({"name": "shoes"})],

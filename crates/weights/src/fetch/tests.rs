@@ -40,6 +40,7 @@ const CONTENT: &[u8] = b"the weights";
 fn model() -> KnownModel {
     KnownModel {
         name: "test",
+        hub_name: "org/test",
         description: "",
         licence: "",
         package: "some-package",

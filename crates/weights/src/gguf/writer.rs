@@ -3,6 +3,7 @@
 use super::shards::{SPLIT_COUNT, SPLIT_NO, SPLIT_TENSORS_COUNT};
 use super::{DEFAULT_ALIGNMENT, GgufError, MAGIC, TensorInfo};
 use crate::blocks::DType;
+use crate::counted::Counted;
 use crate::metadata::{Array, Metadata, Value};
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -118,31 +119,41 @@ impl GgufWriter {
         out: &mut impl Write,
         data: &mut dyn FnMut(&TensorInfo) -> Result<Vec<u8>, GgufError>,
     ) -> Result<(), GgufError> {
-        let header = self.header();
-        out.write_all(&header)?;
-        self.pad(out, header.len() as u64)?;
-        for tensor in &self.tensors {
-            let bytes = data(tensor)?;
-            if bytes.len() != tensor.num_bytes() {
-                return Err(GgufError::BadTensor {
-                    tensor: tensor.name.clone(),
-                    problem: format!(
-                        "{} bytes were given, it has {}",
-                        bytes.len(),
-                        tensor.num_bytes()
-                    ),
-                });
-            }
-            out.write_all(&bytes)?;
-            self.pad(out, bytes.len() as u64)?;
-        }
-        out.flush()?;
-        Ok(())
+        self.write_streamed(out, &mut |tensor, out| Ok(out.write_all(&data(tensor)?)?))
     }
 
-    fn pad(&self, out: &mut impl Write, written: u64) -> Result<(), GgufError> {
+    /// Writes the file to `out`. `data` writes the bytes of each tensor, in the order they were added, in pieces of
+    /// whatever size.
+    ///
+    /// # Errors
+    /// When writing fails, `data` fails, or it writes a number of bytes other than the tensor's.
+    pub fn write_streamed<E: From<GgufError>>(
+        &self,
+        out: &mut dyn Write,
+        data: &mut dyn FnMut(&TensorInfo, &mut dyn Write) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let io = |error| E::from(GgufError::Write(error));
+        let header = self.header();
+        out.write_all(&header).map_err(io)?;
+        self.pad(out, header.len() as u64)?;
+        for tensor in &self.tensors {
+            let mut counted = Counted { out, bytes: 0 };
+            data(tensor, &mut counted)?;
+            let bytes = counted.bytes;
+            if bytes != tensor.num_bytes() as u64 {
+                return Err(E::from(GgufError::BadTensor {
+                    tensor: tensor.name.clone(),
+                    problem: format!("{bytes} bytes were given, it has {}", tensor.num_bytes()),
+                }));
+            }
+            self.pad(out, bytes)?;
+        }
+        out.flush().map_err(io)
+    }
+
+    fn pad(&self, mut out: &mut dyn Write, written: u64) -> Result<(), GgufError> {
         let padding = written.next_multiple_of(self.alignment) - written;
-        std::io::copy(&mut std::io::Read::take(std::io::repeat(0), padding), out)?;
+        std::io::copy(&mut std::io::Read::take(std::io::repeat(0), padding), &mut out)?;
         Ok(())
     }
 

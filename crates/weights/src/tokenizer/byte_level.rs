@@ -32,12 +32,20 @@ type Vocab = tokenizers::models::bpe::Vocab;
 
 fn pre_tokenizer(metadata: &Metadata) -> Result<PreTokenizerWrapper, TokenizerError> {
     let gpt2: PreTokenizerWrapper = ByteLevel::new(false, true, true).into();
+    Ok(match digits_alone(metadata)? {
+        false => gpt2,
+        true => Sequence::new(vec![Digits::new(true).into(), gpt2]).into(),
+    })
+}
+
+/// Whether every digit is split off before GPT-2's own split.
+pub(super) fn digits_alone(metadata: &Metadata) -> Result<bool, TokenizerError> {
     match metadata.opt_str("tokenizer.ggml.pre")? {
-        Some("gpt-2" | "phi-2") => Ok(gpt2),
-        // llama.cpp's LLAMA_VOCAB_PRE_TYPE_SMOLLM, and tokenizer.json of SmolLM2: every digit alone.
-        Some("smollm") => Ok(Sequence::new(vec![Digits::new(true).into(), gpt2]).into()),
+        Some("gpt-2" | "phi-2") => Ok(false),
+        // llama.cpp's LLAMA_VOCAB_PRE_TYPE_SMOLLM, and tokenizer.json of SmolLM2.
+        Some("smollm") => Ok(true),
         // Files older than the key; there is but one tokenizer of this architecture.
-        None if metadata.opt_str("general.architecture")? == Some("phi2") => Ok(gpt2),
+        None if metadata.opt_str("general.architecture")? == Some("phi2") => Ok(false),
         other => Err(TokenizerError::UnsupportedPreTokenizer {
             pre: other.unwrap_or("none given").to_owned(),
         }),
@@ -45,7 +53,7 @@ fn pre_tokenizer(metadata: &Metadata) -> Result<PreTokenizerWrapper, TokenizerEr
 }
 
 /// `tokenizer.ggml.merges` by rank, without those that would make or use a token that is not normal.
-fn merges(
+pub(super) fn merges(
     metadata: &Metadata,
     vocabulary: &Vocabulary<'_>,
 ) -> Result<Vec<(String, String)>, TokenizerError> {

@@ -4,8 +4,13 @@
 //! expression engine (fancy-regex), so the ids are the same in both.
 
 mod byte_level;
+mod from_hf;
 mod sentence_piece;
+mod to_hf;
 mod vocabulary;
+
+pub use from_hf::metadata_from_hf;
+pub use to_hf::HfTokenizer;
 
 use crate::metadata::{Metadata, MetadataError};
 use std::collections::BTreeSet;

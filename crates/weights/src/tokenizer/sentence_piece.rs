@@ -36,7 +36,7 @@ pub(super) fn encoder(
 }
 
 /// Llama's and Mistral's models change nothing but spaces; others may, and would get wrong ids.
-fn refuse_normalizers(metadata: &Metadata) -> Result<(), TokenizerError> {
+pub(super) fn refuse_normalizers(metadata: &Metadata) -> Result<(), TokenizerError> {
     let removes = metadata.opt_bool("tokenizer.ggml.remove_extra_whitespaces")?.unwrap_or(false);
     let maps = metadata
         .opt_array("tokenizer.ggml.precompiled_charsmap")?
@@ -57,7 +57,7 @@ struct Merge {
 
 /// All ways to make a normal token from two, best score first, as `generate_merges` of transformers'
 /// `convert_slow_tokenizer.py` makes them.
-fn merges(
+pub(super) fn merges(
     metadata: &Metadata,
     vocabulary: &Vocabulary<'_>,
 ) -> Result<Vec<(String, String)>, TokenizerError> {

@@ -81,6 +81,11 @@ impl<'a> Vocabulary<'a> {
         tokens.filter_map(move |(id, text, other)| (other == kind).then_some((id, text)))
     }
 
+    /// The text of token `id`.
+    pub(super) fn text(&self, id: u32) -> Option<&'a str> {
+        self.tokens.get(id as usize).map(String::as_str)
+    }
+
     /// The id that `text` becomes as a whole, if it is a token that text can become.
     pub(super) fn id(&self, text: &str) -> Option<u32> {
         self.ids.get(text).copied()

@@ -1,0 +1,177 @@
+//! `hangtag export`: a model with an adapter merged in, for other programs.
+
+use std::fs;
+use std::io::{Write, stdout};
+use std::path::Path;
+
+use anyhow::Result;
+use hangtag_task::TASK_VERSION;
+use hangtag_weights::export::{Base, ExportError, Format, GgufType, Options, Report, export};
+use hangtag_weights::{Adapter, Metadata, registry};
+
+use crate::args::{ExportArgs, ExportFormat};
+use crate::failure::{Failure, bad_input, failed};
+use crate::{fetch, model, progress};
+
+const WHAT_A_BASE_IS: &str = "--base takes a GGUF file of the llama or phi family, a package folder (with manifest.json), a folder \
+                              of Hugging Face transformers (with config.json), or a known name such as smollm2-135m";
+
+pub fn run(args: &ExportArgs) -> Result<()> {
+    let name = name(args)?;
+    let base = open(args)?;
+    let adapter = match &args.adapter {
+        Some(folder) => Some(load_adapter(folder, &base)?),
+        None => None,
+    };
+    let options = Options {
+        format: format(args.format),
+        shard_bytes: args.shard_size,
+        name,
+        base: base.name.unwrap_or_else(|| args.base.clone()),
+        adapter: adapter_name(args).or(base.adapter),
+        licence: args.licence.clone().or(base.licence).unwrap_or("NOASSERTION".to_owned()),
+        task_version: TASK_VERSION,
+    };
+    let bar = progress::share(args.quiet, "exporting");
+    let report = export(&base.weights, adapter.as_ref(), &args.out, &options, &mut |progress| {
+        bar.set_length(progress.total);
+        bar.set_position(progress.done);
+    });
+    bar.finish_and_clear();
+    tell(args, &report.map_err(failure)?)
+}
+
+/// The weights to export, and what is known of them.
+struct Known {
+    weights: Base,
+    /// The base's own name, which adapters record.
+    name: Option<String>,
+    /// An adapter that was merged in before.
+    adapter: Option<String>,
+    licence: Option<String>,
+}
+
+fn open(args: &ExportArgs) -> Result<Known> {
+    let path = Path::new(&args.base);
+    if let Ok(json) = fs::read_to_string(path.join("manifest.json")) {
+        let (manifest, files) = model::read_package(path, &json)?;
+        return Ok(Known {
+            weights: Base::open_gguf(files).map_err(base_failure)?,
+            name: Some(manifest.base),
+            adapter: manifest.adapter,
+            licence: Some(manifest.licence),
+        });
+    }
+    if path.is_dir() {
+        if !path.join("config.json").is_file() {
+            return Err(bad_input(format!(
+                "--base {}: the folder holds no manifest.json and no config.json",
+                args.base
+            ))
+            .hint(WHAT_A_BASE_IS)
+            .into());
+        }
+        return Ok(unnamed(Base::open_hf(path).map_err(base_failure)?));
+    }
+    if path.exists() {
+        return Ok(unnamed(Base::open_gguf(model::open_files(path)?).map_err(base_failure)?));
+    }
+    if args.base.contains(['/', '\\', ':']) || args.base.ends_with(".gguf") {
+        return Err(bad_input(format!("--base {}: no such file or folder", args.base))
+            .hint(WHAT_A_BASE_IS)
+            .into());
+    }
+    let known = registry::find(&args.base);
+    let files = model::open_files(&fetch::get(&args.base, args.quiet)?)?;
+    Ok(Known {
+        weights: Base::open_gguf(files).map_err(base_failure)?,
+        name: known.map(|model| model.hub_name.to_owned()),
+        adapter: None,
+        licence: known.map(|model| model.licence.to_owned()),
+    })
+}
+
+/// Files that do not say which base they are.
+fn unnamed(weights: Base) -> Known {
+    let licence = |metadata: &Metadata| {
+        let licence = metadata.opt_str("general.license").ok().flatten();
+        licence.map(str::to_owned)
+    };
+    Known { name: None, adapter: None, licence: licence(weights.metadata()), weights }
+}
+
+fn load_adapter(folder: &Path, base: &Known) -> Result<Adapter> {
+    if let Some(adapter) = &base.adapter {
+        return Err(bad_input(format!("the base already has the adapter {adapter} merged in"))
+            .hint("give the base that both adapters were made for")
+            .into());
+    }
+    let adapter = Adapter::load(folder, base.weights.config(), base.name.as_deref());
+    Ok(adapter.map_err(|error| {
+        bad_input(format!("--adapter {}: {error}", folder.display())).hint(
+            "an adapter is a folder with adapter_config.json and adapter_model.safetensors, as PEFT and hangtag write it",
+        )
+    })?)
+}
+
+fn adapter_name(args: &ExportArgs) -> Option<String> {
+    let folder = args.adapter.as_ref()?;
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+    Some(folder.file_name()?.to_string_lossy().into_owned())
+}
+
+/// The model's name, which is also that of its files.
+fn name(args: &ExportArgs) -> Result<String> {
+    let folder = || args.out.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = args.name.clone().or_else(folder).unwrap_or_default();
+    let plain = |c: char| c.is_alphanumeric() || ". _-+".contains(c);
+    if name.is_empty() || name.starts_with('.') || name.len() > 200 || !name.chars().all(plain) {
+        return Err(bad_input(format!("the name {name:?} is no good name for a file"))
+            .hint("give another with --name: letters, digits, spaces and . _ - +")
+            .into());
+    }
+    Ok(name)
+}
+
+fn format(format: ExportFormat) -> Format {
+    match format {
+        ExportFormat::Q4_0 => Format::Gguf(GgufType::Q4_0),
+        ExportFormat::Q8_0 => Format::Gguf(GgufType::Q8_0),
+        ExportFormat::F16 => Format::Gguf(GgufType::F16),
+        ExportFormat::F32 => Format::Gguf(GgufType::F32),
+        ExportFormat::Safetensors => Format::SafeTensors,
+        ExportFormat::Gptq => Format::Gptq,
+    }
+}
+
+/// A base that cannot be opened.
+fn base_failure(error: ExportError) -> Failure {
+    bad_input(error).hint(WHAT_A_BASE_IS)
+}
+
+/// What could not be written is the disk's fault; the rest is the input's.
+fn failure(error: ExportError) -> Failure {
+    match error {
+        ExportError::Io { .. } => {
+            failed(error).hint("see that there is room on the disk, and that it can be written to")
+        }
+        error => bad_input(error),
+    }
+}
+
+fn tell(args: &ExportArgs, report: &Report) -> Result<()> {
+    if args.json {
+        writeln!(stdout(), "{}", serde_json::to_string(report)?)?;
+        return Ok(());
+    }
+    if !args.quiet {
+        eprintln!(
+            "{}: {:.1} MB, {:.2} bits a weight",
+            report.format,
+            report.bytes as f64 / 1e6,
+            report.bits_per_weight
+        );
+    }
+    writeln!(stdout(), "{}", args.out.display())?;
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! A model package: GGUF files and `manifest.json`.
+
+use super::encode::Encoder;
+use super::merged::{Merged, is_linear};
+use super::{ExportError, GgufType, Options, TensorReport, io_error, write_file};
+use crate::atomic::AtomicFile;
+use crate::blocks::DType;
+use crate::gguf::{GgufError, GgufWriter, shard_file_name};
+use crate::manifest::{Manifest, ManifestFile};
+use crate::metadata::Metadata;
+use crate::source::FileSource;
+use std::path::Path;
+
+/// Writes the GGUF files of the model, then the manifest with their hashes.
+pub(super) fn write(
+    merged: &mut Merged<'_>,
+    gguf_type: GgufType,
+    folder: &Path,
+    options: &Options,
+) -> Result<Vec<TensorReport>, ExportError> {
+    let mut writer = GgufWriter::new(metadata(merged, gguf_type, options))?;
+    for (name, shape) in merged.base().tensors() {
+        writer.add_tensor(&name, dtype(&name, &shape, gguf_type, merged), &shape)?;
+    }
+    let shards = writer.split(options.shard_bytes.unwrap_or(u64::MAX));
+    let mut reports = Vec::new();
+    let mut files = Vec::new();
+    for (number, shard) in shards.iter().enumerate() {
+        let name = match shards.len() {
+            1 => format!("{}.gguf", options.name),
+            count => shard_file_name(&options.name, number, count),
+        };
+        let path = folder.join(&name);
+        let mut file = AtomicFile::create(&path).map_err(|error| io_error(&path, error))?;
+        let streamed = shard.write_streamed(&mut file, &mut |tensor, out| {
+            let mut encoder = Encoder::new(&tensor.name, tensor.dtype);
+            let (rows, columns) = (tensor.rows(), tensor.columns());
+            merged.each_chunk(&tensor.name, 0..rows, columns, &mut |numbers| {
+                let bytes = encoder.encode(&numbers)?;
+                Ok(out.write_all(&bytes).map_err(GgufError::Write)?)
+            })?;
+            reports.push(encoder.report(&tensor.shape));
+            Ok::<_, ExportError>(())
+        });
+        streamed.map_err(|error: ExportError| error.at(&path))?;
+        file.commit().map_err(|error| io_error(&path, error))?;
+        let source = FileSource::open(&path)?;
+        files.push(pollster::block_on(ManifestFile::of(&name, &source, |_| {}))?);
+    }
+    let manifest = Manifest {
+        name: options.name.clone(),
+        base: options.base.clone(),
+        adapter: options.adapter.clone(),
+        licence: options.licence.clone(),
+        task_version: options.task_version,
+        presets: Vec::new(),
+        files,
+    };
+    write_file(&folder.join("manifest.json"), manifest.to_json()?.as_bytes())?;
+    Ok(reports)
+}
+
+fn dtype(name: &str, shape: &[usize], gguf_type: GgufType, merged: &Merged<'_>) -> DType {
+    let [rows, columns] = shape else { return DType::F32 };
+    let wanted = match gguf_type {
+        GgufType::Q4_0 if !is_linear(name, *rows, merged.config()) => DType::Q8_0,
+        other => other.dtype(),
+    };
+    // Rows that are no whole blocks stay floats, as llama.cpp leaves them.
+    if columns.is_multiple_of(wanted.block_size()) { wanted } else { DType::F16 }
+}
+
+/// The base's metadata, with what is said of the file put right.
+fn metadata(merged: &Merged<'_>, gguf_type: GgufType, options: &Options) -> Metadata {
+    let mut metadata = merged.base().metadata().clone();
+    // Numbers of llama.cpp's `llama_ftype`.
+    let file_type: u32 = match gguf_type {
+        GgufType::F32 => 0,
+        GgufType::F16 => 1,
+        GgufType::Q4_0 => 2,
+        GgufType::Q8_0 => 7,
+    };
+    metadata.insert("general.file_type", file_type);
+    metadata.insert("general.quantization_version", 2_u32);
+    metadata.insert("general.name", options.name.as_str());
+    metadata
+}
