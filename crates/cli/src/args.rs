@@ -29,6 +29,7 @@ pub struct Args {
 pub enum Command {
     Extract(ExtractArgs),
     Fetch(FetchArgs),
+    Train(TrainArgs),
     Export(ExportArgs),
     Bench(BenchArgs),
     Dataset(DatasetArgs),
@@ -164,6 +165,66 @@ pub struct FetchArgs {
     pub quiet: bool,
 }
 
+/// Train an adapter for a base model on your own products
+#[derive(ClapArgs)]
+#[command(
+    long_about = "Trains a LoRA adapter for a base model on products with known features (JSON Lines), on an NVIDIA GPU or, \
+                  slowly, on the processor.\n\n\
+                  The folder --out gets the adapter in PEFT's form (adapter_model.safetensors, adapter_config.json), \
+                  metrics.jsonl, the learning curve as curve.svg, and a checkpoint. Ctrl-C stops after the step at hand; \
+                  --resume goes on exactly where the run stopped.",
+    after_long_help = "Examples:\n  \
+                  hangtag train --data train.jsonl --val val.jsonl --out my-adapter\n  \
+                  hangtag train --data train.jsonl --out my-adapter --set lora.rank=8 --set optimizer.epochs=3\n  \
+                  hangtag train --print-config > train.toml\n\n\
+                  Exit code: 0 done, 1 failed, 2 something in the input is wrong."
+)]
+pub struct TrainArgs {
+    /// The base model: a GGUF file, a model package, or the name of a known model
+    #[arg(long, value_name = "MODEL", default_value = "smollm2-135m")]
+    pub base: String,
+
+    /// Products to train on, one JSON object a line; may be given several times
+    #[arg(long, value_name = "FILE", required_unless_present = "print_config")]
+    pub data: Vec<PathBuf>,
+
+    /// Products to validate with after each epoch; the adapter that does best on them is kept
+    #[arg(long, value_name = "FILE")]
+    pub val: Vec<PathBuf>,
+
+    /// Folder for the adapter and all that belongs to the run
+    #[arg(long, value_name = "FOLDER", default_value = "adapter")]
+    pub out: PathBuf,
+
+    /// Settings, as TOML; --print-config shows all of them
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// One setting, over those of the file, such as optimizer.epochs=3; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+
+    /// Go on where the run in --out stopped
+    #[arg(long)]
+    pub resume: bool,
+
+    /// Begin with this adapter (a PEFT folder) and not with a fresh one
+    #[arg(long, value_name = "FOLDER", conflicts_with = "resume")]
+    pub init_adapter: Option<PathBuf>,
+
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t = TrainDevice::Auto)]
+    pub device: TrainDevice,
+
+    /// Print every setting with its default and what it means, and stop
+    #[arg(long)]
+    pub print_config: bool,
+
+    /// Show no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
 /// Write a model, with an adapter merged in, for this program, the page or another engine
 #[derive(ClapArgs)]
 #[command(
@@ -216,6 +277,16 @@ pub struct ExportArgs {
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TrainDevice {
+    /// The NVIDIA GPU where there is one that this program can use
+    Auto,
+    /// The NVIDIA GPU
+    Cuda,
+    /// The processor
+    Cpu,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -283,6 +354,22 @@ pub struct BenchArgs {
     /// Print exactly one JSON object
     #[arg(long)]
     pub json: bool,
+
+    /// Measure training: a model of this shape with random weights, such as phi-2, on an NVIDIA GPU
+    #[arg(long, value_name = "SHAPE")]
+    pub train: Option<String>,
+
+    /// Training: sequences of a batch, and tokens of a sequence
+    #[arg(long, value_name = "SEQUENCESxTOKENS", default_value = "4x512", requires = "train")]
+    pub batch: String,
+
+    /// Training: compute each block again in the backward pass
+    #[arg(long, requires = "train")]
+    pub recompute: bool,
+
+    /// Training: hold the base in 16 bits, not in 4
+    #[arg(long, requires = "train")]
+    pub sixteen_bit: bool,
 
     #[command(flatten)]
     pub model: ModelArgs,

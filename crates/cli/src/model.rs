@@ -7,7 +7,9 @@ use anyhow::Result;
 use hangtag_engine::{EngineError, EngineOptions, Gpu, GpuOptions};
 use hangtag_extract::{ExtractError, Extractor};
 use hangtag_task::TASK_VERSION;
-use hangtag_weights::{ByteSource, FileSource, Gguf, GgufError, Manifest, ModelConfig, Tokenizer};
+use hangtag_weights::{
+    ByteSource, FileSource, Gguf, GgufError, Manifest, ModelConfig, Tokenizer, registry,
+};
 
 use crate::args::ModelArgs;
 use crate::failure::{Failure, bad_input, failed};
@@ -40,6 +42,11 @@ pub fn load(args: &ModelArgs) -> Result<Extractor> {
     }));
     bar.finish_and_clear();
     Ok(loaded.map_err(|error| failure(&error))?)
+}
+
+/// What an adapter calls the base that it is for: the hub name of a known model, else what the user typed.
+pub fn base_name(model: &str) -> String {
+    registry::find(model).map_or(model, |known| known.hub_name).to_owned()
 }
 
 /// What an error of the extraction means for the exit code, and what to do about it.
@@ -78,7 +85,7 @@ fn of_loading(error: &EngineError) -> Failure {
 }
 
 /// The files of the model, opened, shards in order.
-fn open(model: &str, quiet: bool) -> Result<Vec<FileSource>> {
+pub fn open(model: &str, quiet: bool) -> Result<Vec<FileSource>> {
     let path = Path::new(model);
     if path.is_dir() {
         return open_package(path);

@@ -1,0 +1,239 @@
+//! How fast this machine trains a model of a known shape: random weights, random tokens, the steps of a real run.
+
+use std::time::Instant;
+
+use candle_core::{Device, Tensor};
+use hangtag_weights::adapter::AdapterConfig;
+use hangtag_weights::{DType, Family, Mlp, ModelConfig, Norm, RopeStyle};
+
+use crate::TrainError;
+use crate::base::{Base, BasePrecision, Tensors};
+use crate::device::memory_in_use;
+use crate::kernel::{AdamwStep, Moments, Rotation, adamw};
+use crate::lora::Layout;
+use crate::model::{Model, Rounding, StepOptions};
+use crate::pack::{Packed, Piece, Run};
+use crate::rng::Rng;
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct TrainBench {
+    /// Name of a known shape.
+    pub shape: String,
+    /// Sequences of a batch.
+    pub batch: usize,
+    /// Tokens of a sequence.
+    pub length: usize,
+    /// Compute each block again in the backward pass.
+    pub recompute: bool,
+    /// How the frozen base is held.
+    pub precision: BasePrecision,
+    /// Whether the export's rounding is trained through.
+    pub rounding: Rounding,
+    /// Rank of the adapter, on all linear layers.
+    pub rank: usize,
+    /// Steps timed, after three that are not.
+    pub steps: usize,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct TrainBenchReport {
+    /// Tokens a second: median over the steps.
+    pub tokens_per_second: f64,
+    /// Median seconds of a step.
+    pub step_seconds: f64,
+    /// Trainable parameters.
+    pub trainable: usize,
+    /// Memory of the GPU in use at the end, in bytes, freed memory that is kept for later included.
+    pub memory_bytes: Option<u64>,
+}
+
+/// Names of the known shapes.
+pub const SHAPES: [&str; 5] =
+    ["smollm2-135m", "tinyllama-1.1b", "phi-2", "mistral-7b", "llama-2-7b"];
+
+/// A model's shape by its name.
+pub fn shape(name: &str) -> Option<ModelConfig> {
+    let llama = |vocab_size, hidden_size, intermediate_size, layers, heads, kv_heads| ModelConfig {
+        family: Family::Llama,
+        vocab_size,
+        hidden_size,
+        intermediate_size,
+        num_hidden_layers: layers,
+        num_attention_heads: heads,
+        num_key_value_heads: kv_heads,
+        head_dim: hidden_size / heads,
+        max_position_embeddings: 4096,
+        norm: Norm::RmsNorm,
+        norm_eps: 1e-5,
+        parallel_block: false,
+        rotary_dim: hidden_size / heads,
+        rope_theta: 10_000.0,
+        rope_style: RopeStyle::Interleaved,
+        mlp: Mlp::SwiGlu,
+        sliding_window: None,
+        tie_word_embeddings: false,
+    };
+    Some(match name {
+        "smollm2-135m" => {
+            ModelConfig { tie_word_embeddings: true, ..llama(49_152, 576, 1536, 30, 9, 3) }
+        }
+        "tinyllama-1.1b" => llama(32_000, 2048, 5632, 22, 32, 4),
+        "mistral-7b" => {
+            ModelConfig { sliding_window: Some(4096), ..llama(32_000, 4096, 14_336, 32, 32, 8) }
+        }
+        "llama-2-7b" => llama(32_000, 4096, 11_008, 32, 32, 32),
+        "phi-2" => ModelConfig {
+            family: Family::Phi,
+            max_position_embeddings: 2048,
+            norm: Norm::LayerNorm,
+            parallel_block: true,
+            rotary_dim: 32,
+            rope_style: RopeStyle::Halves,
+            mlp: Mlp::GeluTanh,
+            ..llama(51_200, 2560, 10_240, 32, 32, 32)
+        },
+        _ => return None,
+    })
+}
+
+/// A model of random weights.
+struct RandomTensors(ModelConfig);
+
+impl Tensors for RandomTensors {
+    fn config(&self) -> &ModelConfig {
+        &self.0
+    }
+
+    fn tensor(&self, name: &str) -> Result<Option<(DType, Vec<u8>)>, TrainError> {
+        let c = &self.0;
+        let (q, kv) = (c.num_attention_heads * c.head_dim, c.num_key_value_heads * c.head_dim);
+        let phi = c.family == Family::Phi;
+        let part = name.rsplit('.').nth(1).unwrap_or_default();
+        let (rows, columns) = match part {
+            "token_embd" | "output" if name.ends_with("weight") => (c.vocab_size, c.hidden_size),
+            "attn_qkv" if phi => (q + 2 * kv, c.hidden_size),
+            "attn_q" if !phi => (q, c.hidden_size),
+            "attn_k" | "attn_v" if !phi => (kv, c.hidden_size),
+            "attn_output" => (c.hidden_size, q),
+            "ffn_gate" | "ffn_up" => (c.intermediate_size, c.hidden_size),
+            "ffn_down" => (c.hidden_size, c.intermediate_size),
+            "attn_norm" | "ffn_norm" | "output_norm" => (1, c.hidden_size),
+            "output" => (c.vocab_size, 1),
+            _ => return Ok(None),
+        };
+        if name.ends_with("bias") {
+            // Frozen biases are as long as their layer has rows.
+            return Ok(phi.then(|| floats(if rows == 1 { columns } else { rows }, 0.0)));
+        }
+        if rows == 1 {
+            return Ok(Some(floats(columns, 1.0)));
+        }
+        let mut rng = Rng::new(name.len() as u64);
+        let mut bytes = vec![0_u8; rows * columns / 32 * 18];
+        let scale = half::f16::from_f32(0.3 / (columns as f32).sqrt() / 4.0).to_le_bytes();
+        for block in bytes.chunks_mut(18) {
+            block[..2].copy_from_slice(&scale);
+            block[2..10].copy_from_slice(&rng.next_u64().to_le_bytes());
+            block[10..].copy_from_slice(&rng.next_u64().to_le_bytes());
+        }
+        Ok(Some((DType::Q4_0, bytes)))
+    }
+}
+
+fn floats(count: usize, value: f32) -> (DType, Vec<u8>) {
+    (DType::F32, value.to_le_bytes().repeat(count))
+}
+
+impl TrainBench {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// When the shape is not known, or the device has no room.
+    pub fn run(&self, device: &Device) -> Result<TrainBenchReport, TrainError> {
+        let config = shape(&self.shape).ok_or_else(|| TrainError::Setting {
+            setting: "shape",
+            problem: format!("\"{}\" is not known: choose among {}", self.shape, SHAPES.join(", ")),
+        })?;
+        let base = Base::load(&RandomTensors(config), self.precision, None, device)?;
+        let adapter = AdapterConfig {
+            base: self.shape.clone(),
+            r: self.rank,
+            lora_alpha: 2.0 * self.rank as f32,
+            lora_dropout: 0.0,
+            use_rslora: false,
+            targets: hangtag_weights::adapter::Linear::of_family(base.config.family).collect(),
+        };
+        let layout = Layout::new(&adapter, &base.config, device)?;
+        let rotation = Rotation::new(&base.config, self.length, device)?;
+        let parameters = Tensor::from_vec(layout.init(&mut Rng::new(1)), layout.len(), device)?;
+        let mut state = Moments {
+            first: parameters.zeros_like()?,
+            second: parameters.zeros_like()?,
+            parameters,
+        };
+        let packed = self.batch(base.config.vocab_size);
+        let mut seconds = Vec::new();
+        for step in 0..self.steps + 3 {
+            let started = Instant::now();
+            state = self.step(&base, &layout, &rotation, state, &packed, step as u32 + 1)?;
+            // Waits for the device.
+            let first = state.parameters.narrow(0, 0, 1)?.to_vec1::<f32>()?;
+            if !first.iter().all(|value| value.is_finite()) {
+                return Err(TrainError::NotFinite { step: step as u32 + 1 });
+            }
+            seconds.push(started.elapsed().as_secs_f64());
+        }
+        let mut timed = seconds.split_off(3);
+        timed.sort_by(f64::total_cmp);
+        let step_seconds = timed[timed.len() / 2];
+        Ok(TrainBenchReport {
+            tokens_per_second: (self.batch * self.length) as f64 / step_seconds,
+            step_seconds,
+            trainable: layout.len(),
+            memory_bytes: memory_in_use(device),
+        })
+    }
+
+    /// Full sequences in which every token is a label, as plain language modelling has it.
+    fn batch(&self, words: usize) -> Packed {
+        let mut rng = Rng::new(2);
+        let sequences: Vec<Vec<u32>> = (0..self.batch)
+            .map(|_| (0..self.length).map(|_| rng.below(words) as u32).collect())
+            .collect();
+        let of = |tokens: &Vec<u32>| {
+            let labels = (0..tokens.len() - 1).map(|at| (at, tokens[at + 1], 1.0)).collect();
+            vec![Piece { prefix: &[], runs: vec![Run { tokens: tokens.clone(), labels }] }]
+        };
+        Packed::new(&sequences.iter().map(of).collect::<Vec<_>>())
+    }
+
+    fn step(
+        &self,
+        base: &Base,
+        layout: &Layout,
+        rotation: &Rotation,
+        state: Moments,
+        packed: &Packed,
+        step: u32,
+    ) -> Result<Moments, TrainError> {
+        let model = Model::new(base, layout, rotation, &state.parameters, self.rounding)?;
+        let options = StepOptions { recompute: self.recompute, ..StepOptions::default() };
+        let outcome = model.step(&model.on_device(packed)?, &options)?;
+        let squares = outcome.gradient.sqr()?.sum_all()?.reshape(1)?;
+        let weight = Tensor::new(&[packed.weight()], &base.device)?;
+        let settings = AdamwStep {
+            step,
+            rate: 1e-4,
+            high_rate: 1e-4,
+            high_rate_from: layout.a_len,
+            beta1: 0.9,
+            beta2: 0.99,
+            eps: 1e-8,
+            decay: 0.0,
+            max_norm: 1.0,
+        };
+        Ok(adamw(&state, &outcome.gradient, &squares, &weight, &settings)?)
+    }
+}

@@ -1,0 +1,42 @@
+//! Trains LoRA adapters for the base model, on a CUDA GPU or the CPU.
+//!
+//! ```text
+//! products ─ augment ─ examples ─ pack ─┐
+//! base (frozen, 4 bit) ── model ────────┴─ loss and gradients ─ AdamW ─ checkpoint ─ adapter (PEFT)
+//!                           └── decode ─ validation F1
+//! ```
+//! Tensors are candle's; the backward pass is written out in [`model`](mod@model) and the operations that candle lacks
+//! are in [`kernel`](mod@kernel).
+
+mod augment;
+mod base;
+mod bench;
+mod checkpoint;
+mod config;
+mod decode;
+mod device;
+mod error;
+mod example;
+mod kernel;
+mod log;
+mod lora;
+mod model;
+#[cfg(test)]
+mod model_tests;
+mod pack;
+mod rng;
+mod trainer;
+
+pub use base::{Base, BasePrecision, GgufTensors, Tensors};
+pub use bench::{SHAPES, TrainBench, TrainBenchReport, shape};
+pub use candle_core::{DType, Device};
+pub use config::{DOCUMENTED as DOCUMENTED_CONFIG, Schedule, TrainConfig};
+pub use device::{DeviceKind, memory_in_use, open_device};
+pub use error::TrainError;
+pub use log::learning_curve;
+pub use lora::Layout;
+pub use model::Rounding;
+pub use pack::{LayoutKind, LossPer};
+pub use trainer::{
+    Ending, EvaluationReport, Run, SharedTokenizer, StepReport, TrainEvent, adapter_config, train,
+};
