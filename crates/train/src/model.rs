@@ -424,15 +424,6 @@ impl<'a> Model<'a> {
         Ok((words, logs))
     }
 
-    /// Logits at the batch's label rows, (labels, vocab_size).
-    #[cfg(test)]
-    pub(crate) fn logits(&self, batch: &Batch) -> Result<Tensor, TrainError> {
-        let x = gather_rows(&self.hidden(batch)?, &batch.label_rows)?;
-        let (_, normed) = add_norm(&x, Addends::default(), &self.base.output_norm)?;
-        let logits = gemm(&normed, Op::Plain, &self.base.output, Op::Transposed)?;
-        add_bias(logits, self.base.output_bias.as_ref())
-    }
-
     /// Loss and gradients of a batch.
     pub(crate) fn step(&self, batch: &Batch, options: &StepOptions) -> Result<Outcome, TrainError> {
         let shared = self.shared(batch);

@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn sequences_take_what_fits() {
-        let prefix = vec![0; 10];
+        let prefix = [0; 10];
         let piece = |len: usize| Piece {
             prefix: &prefix[..2],
             runs: vec![Run { tokens: vec![0; len - 2], labels: Vec::new() }],

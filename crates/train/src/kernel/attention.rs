@@ -60,9 +60,9 @@ fn masked_softmax_cpu(scores: &Tensor, mask: &Mask, scale: f32) -> Result<Tensor
             |row: &[f32], j: usize| if sees(j) { row[j] * scale } else { f32::NEG_INFINITY };
         let high = (0..=i).map(|j| visible(row, j)).fold(f32::NEG_INFINITY, f32::max);
         let mut total = 0.0;
-        for j in 0..length {
-            row[j] = if sees(j) { (row[j] * scale - high).exp() } else { 0.0 };
-            total += row[j];
+        for (j, value) in row.iter_mut().enumerate() {
+            *value = if sees(j) { (*value * scale - high).exp() } else { 0.0 };
+            total += *value;
         }
         row.iter_mut().for_each(|value| *value /= total);
     }
