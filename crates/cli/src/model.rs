@@ -7,7 +7,9 @@ use anyhow::Result;
 use hangtag_engine::{EngineError, EngineOptions, Gpu, GpuOptions};
 use hangtag_extract::{ExtractError, Extractor};
 use hangtag_task::TASK_VERSION;
-use hangtag_weights::{ByteSource, FileSource, Gguf, GgufError, Manifest, ModelConfig, Tokenizer, registry};
+use hangtag_weights::{
+    ByteSource, FileSource, Gguf, GgufError, Manifest, ModelConfig, Tokenizer, registry,
+};
 
 use crate::args::ModelArgs;
 use crate::failure::{Failure, bad_input, failed};
@@ -42,9 +44,9 @@ pub fn load(args: &ModelArgs) -> Result<Extractor> {
     Ok(loaded.map_err(|error| failure(&error))?)
 }
 
-/// What an adapter calls the base that it is for: the repository of a known model, else what the user typed.
+/// What an adapter calls the base that it is for: the hub name of a known model, else what the user typed.
 pub fn base_name(model: &str) -> String {
-    registry::find(model).map_or(model, |known| known.repository).to_owned()
+    registry::find(model).map_or(model, |known| known.hub_name).to_owned()
 }
 
 /// What an error of the extraction means for the exit code, and what to do about it.

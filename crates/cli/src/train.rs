@@ -12,8 +12,8 @@ use anyhow::Result;
 use hangtag_extract::TaskTokenizer;
 use hangtag_task::{Product, read_jsonl};
 use hangtag_train::{
-    Base, DOCUMENTED_CONFIG, Device, DeviceKind, Ending, GgufTensors, Run, TrainConfig, TrainError, TrainEvent,
-    open_device, train,
+    Base, DOCUMENTED_CONFIG, Device, DeviceKind, Ending, GgufTensors, Run, TrainConfig, TrainError,
+    TrainEvent, open_device, train,
 };
 use hangtag_weights::{Adapter, Gguf, ModelConfig, Tokenizer};
 use indicatif::ProgressBar;
@@ -38,17 +38,23 @@ pub fn run(args: &TrainArgs) -> Result<()> {
 
     let files = model::open(&args.base, args.quiet)?;
     let gguf = pollster::block_on(Gguf::open(files)).map_err(bad_input)?;
-    let description = ModelConfig::from_gguf(&gguf).map_err(|error| bad_input(format!("--base {}: {error}", args.base)))?;
-    let tokenizer = Tokenizer::from_gguf(gguf.metadata()).map_err(|error| bad_input(format!("--base {}: {error}", args.base)))?;
+    let description = ModelConfig::from_gguf(&gguf)
+        .map_err(|error| bad_input(format!("--base {}: {error}", args.base)))?;
+    let tokenizer = Tokenizer::from_gguf(gguf.metadata())
+        .map_err(|error| bad_input(format!("--base {}: {error}", args.base)))?;
     let base_name = model::base_name(&args.base);
     let init = match &args.init_adapter {
-        Some(folder) => Some(Adapter::load(folder, &description, Some(&base_name)).map_err(|error| {
-            bad_input(format!("--init-adapter {}: {error}", folder.display()))
-        })?),
+        Some(folder) => {
+            Some(Adapter::load(folder, &description, Some(&base_name)).map_err(|error| {
+                bad_input(format!("--init-adapter {}: {error}", folder.display()))
+            })?)
+        }
         None => None,
     };
     let device = device(args.device)?;
-    let base = Base::load(&GgufTensors::new(gguf).map_err(failure)?, config.base.precision, None, &device).map_err(failure)?;
+    let base =
+        Base::load(&GgufTensors::new(gguf).map_err(failure)?, config.base.precision, None, &device)
+            .map_err(failure)?;
     let run = Run {
         config: &config,
         base: &base,
@@ -71,7 +77,11 @@ fn follow(args: &TrainArgs, run: &Run<'_>) -> Result<()> {
     let bar = progress::count(args.quiet, BAR_STEPS as usize);
     let ending = train(run, args.resume, &mut |event| {
         show(&bar, event);
-        if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if stop.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     bar.finish_and_clear();
     let folder = args.out.display();
@@ -124,16 +134,17 @@ fn show(bar: &ProgressBar, event: &TrainEvent) {
 fn config(args: &TrainArgs) -> Result<TrainConfig> {
     let (mut text, file) = match &args.config {
         Some(path) => {
-            let text = fs::read_to_string(path).map_err(|error| bad_input(format!("--config {}: {error}", path.display())))?;
+            let text = fs::read_to_string(path)
+                .map_err(|error| bad_input(format!("--config {}: {error}", path.display())))?;
             (text, path.display().to_string())
         }
         None => (String::new(), "--set".to_owned()),
     };
     let mut config = TrainConfig::from_toml(&text, &file).map_err(failure)?;
     for setting in &args.set {
-        let (path, value) = setting
-            .split_once('=')
-            .ok_or_else(|| bad_input(format!("--set {setting}: write it as KEY=VALUE, such as optimizer.epochs=3")))?;
+        let (path, value) = setting.split_once('=').ok_or_else(|| {
+            bad_input(format!("--set {setting}: write it as KEY=VALUE, such as optimizer.epochs=3"))
+        })?;
         text = toml_line(path.trim(), value.trim());
         config = config.with(&text, &format!("--set {setting}")).map_err(failure)?;
     }
@@ -142,7 +153,9 @@ fn config(args: &TrainArgs) -> Result<TrainConfig> {
 
 /// A setting as TOML; words need no quotes on the command line.
 fn toml_line(path: &str, value: &str) -> String {
-    let plain = value.parse::<f64>().is_ok() || matches!(value, "true" | "false") || value.starts_with(['[', '"']);
+    let plain = value.parse::<f64>().is_ok()
+        || matches!(value, "true" | "false")
+        || value.starts_with(['[', '"']);
     if plain { format!("{path} = {value}\n") } else { format!("{path} = \"{value}\"\n") }
 }
 
@@ -151,7 +164,8 @@ fn products(files: &[PathBuf]) -> Result<Vec<Product>> {
     let mut all: Vec<Product> = Vec::new();
     let mut ids = HashSet::new();
     for path in files {
-        let text = fs::read_to_string(path).map_err(|error| bad_input(format!("{}: {error}", path.display())))?;
+        let text = fs::read_to_string(path)
+            .map_err(|error| bad_input(format!("{}: {error}", path.display())))?;
         let (mut good, mut bad) = (0, 0);
         for row in read_jsonl(&text) {
             match row {
@@ -161,7 +175,11 @@ fn products(files: &[PathBuf]) -> Result<Vec<Product>> {
                 }
                 Ok(product) => {
                     bad += 1;
-                    eprintln!("warning: {}: the id \"{}\" is in another file too; left out", path.display(), product.id);
+                    eprintln!(
+                        "warning: {}: the id \"{}\" is in another file too; left out",
+                        path.display(),
+                        product.id
+                    );
                 }
                 Err(error) => {
                     bad += 1;
@@ -170,7 +188,11 @@ fn products(files: &[PathBuf]) -> Result<Vec<Product>> {
             }
         }
         if good == 0 {
-            return Err(bad_input(format!("{}: no row can be used ({bad} are wrong)", path.display())).into());
+            return Err(bad_input(format!(
+                "{}: no row can be used ({bad} are wrong)",
+                path.display()
+            ))
+            .into());
         }
     }
     Ok(all)
@@ -203,8 +225,11 @@ fn device(asked: TrainDevice) -> Result<Device> {
 
 /// Makes the folder and writes the settings into it, so that the run can be told from others and repeated.
 fn prepare(args: &TrainArgs, config: &TrainConfig) -> Result<()> {
-    let write = |path: &Path, text: &str| fs::write(path, text).map_err(|error| failed(format!("{}: {error}", path.display())));
-    fs::create_dir_all(&args.out).map_err(|error| failed(format!("--out {}: {error}", args.out.display())))?;
+    let write = |path: &Path, text: &str| {
+        fs::write(path, text).map_err(|error| failed(format!("{}: {error}", path.display())))
+    };
+    fs::create_dir_all(&args.out)
+        .map_err(|error| failed(format!("--out {}: {error}", args.out.display())))?;
     write(&args.out.join("train.toml"), &config.to_toml().map_err(failure)?)?;
     Ok(())
 }

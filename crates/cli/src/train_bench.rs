@@ -14,14 +14,19 @@ const RANK: usize = 16;
 
 /// Runs the command.
 pub fn run(args: &BenchArgs) -> Result<()> {
-    let (batch, length) = sizes(&args.batch)
-        .ok_or_else(|| bad_input(format!("--batch {}: write it as SEQUENCESxTOKENS, such as 4x512", args.batch)))?;
+    let (batch, length) = sizes(&args.batch).ok_or_else(|| {
+        bad_input(format!("--batch {}: write it as SEQUENCESxTOKENS, such as 4x512", args.batch))
+    })?;
     let bench = TrainBench {
         shape: args.train.clone().unwrap_or_default(),
         batch,
         length,
         recompute: args.recompute,
-        precision: if args.sixteen_bit { BasePrecision::SixteenBit } else { BasePrecision::FourBit },
+        precision: if args.sixteen_bit {
+            BasePrecision::SixteenBit
+        } else {
+            BasePrecision::FourBit
+        },
         rounding: Rounding::Exact,
         rank: RANK,
         steps: 3 * usize::from(args.repeat),
@@ -34,7 +39,11 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         return Ok(());
     }
     writeln!(out, "training {}, batch {batch} x {length} tokens, rank {RANK}", bench.shape)?;
-    writeln!(out, "  {:.0} tokens/s, {:.3} s a step", report.tokens_per_second, report.step_seconds)?;
+    writeln!(
+        out,
+        "  {:.0} tokens/s, {:.3} s a step",
+        report.tokens_per_second, report.step_seconds
+    )?;
     if let Some(bytes) = report.memory_bytes {
         writeln!(out, "  {:.1} GB of GPU memory", bytes as f64 / 1e9)?;
     }

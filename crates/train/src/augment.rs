@@ -67,7 +67,9 @@ pub(crate) fn augmented(
     let mut product = product.clone();
     if data.verbatim_only {
         let text = product.text.clone();
-        product.features.retain(|_, value| value.as_ref().is_none_or(|value| text.contains(value.as_str())));
+        product
+            .features
+            .retain(|_, value| value.as_ref().is_none_or(|value| text.contains(value.as_str())));
     }
     if rng.uniform() < settings.shuffle_lines {
         product.text = shuffled(&product.text, rng);
@@ -129,7 +131,10 @@ fn add_foreign(product: &mut Product, mean: f32, foreign: &ForeignNames, rng: &m
     for _ in 0..count {
         let (name, categories) = &foreign[rng.below(foreign.len())];
         // A name whose words stand in the text may well be answered there.
-        let mentioned = name.to_lowercase().split_whitespace().any(|word| word.len() > 3 && text.contains(word));
+        let mentioned = name
+            .to_lowercase()
+            .split_whitespace()
+            .any(|word| word.len() > 3 && text.contains(word));
         let common = categories.len() > 2 || categories.contains(&product.category);
         if !common && !mentioned {
             product.features.entry(name.clone()).or_insert(None);
@@ -139,8 +144,12 @@ fn add_foreign(product: &mut Product, mean: f32, foreign: &ForeignNames, rng: &m
 
 /// Leaves out features without a value, by chance, until they are at most `share` of all.
 fn balance(product: &mut Product, share: f32, rng: &mut Rng) {
-    let none: Vec<String> =
-        product.features.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name.clone()).collect();
+    let none: Vec<String> = product
+        .features
+        .iter()
+        .filter(|(_, value)| value.is_none())
+        .map(|(name, _)| name.clone())
+        .collect();
     let valued = product.features.len() - none.len();
     if share >= 1.0 || valued == 0 {
         return;
@@ -156,7 +165,8 @@ fn balance(product: &mut Product, share: f32, rng: &mut Rng) {
 fn renamed(name: &str, settings: &AugmentSettings, rng: &mut Rng) -> String {
     let mut name = name.to_owned();
     if rng.uniform() < settings.synonyms
-        && let Some(line) = SYNONYMS.iter().find(|line| line.iter().any(|other| other.eq_ignore_ascii_case(&name)))
+        && let Some(line) =
+            SYNONYMS.iter().find(|line| line.iter().any(|other| other.eq_ignore_ascii_case(&name)))
     {
         name = line[rng.below(line.len())].to_owned();
     }
@@ -174,7 +184,9 @@ fn renamed(name: &str, settings: &AugmentSettings, rng: &mut Rng) -> String {
 fn title_case(name: &str) -> String {
     let words = name.split(' ').map(|word| {
         let mut characters = word.chars();
-        characters.next().map_or(String::new(), |first| first.to_uppercase().chain(characters).collect())
+        characters
+            .next()
+            .map_or(String::new(), |first| first.to_uppercase().chain(characters).collect())
     });
     words.collect::<Vec<String>>().join(" ")
 }
@@ -195,7 +207,10 @@ mod tests {
         let config = TrainConfig::default();
         let (mut settings, mut data) = (config.augment, config.data);
         change(&mut settings, &mut data);
-        let foreign = vec![("Pile height".to_owned(), vec!["Rugs".to_owned()]), ("Leather care".to_owned(), vec!["Rugs".to_owned()])];
+        let foreign = vec![
+            ("Pile height".to_owned(), vec!["Rugs".to_owned()]),
+            ("Leather care".to_owned(), vec!["Rugs".to_owned()]),
+        ];
         augmented(&product(), &settings, &data, &foreign, &mut Rng::new(seed))
     }
 
@@ -206,7 +221,8 @@ mod tests {
 
     #[test]
     fn lines_move_behind_the_title_and_no_value_is_lost() {
-        let shuffled: Vec<Product> = (0..8).map(|seed| changed(|a, _| a.shuffle_lines = 1.0, seed)).collect();
+        let shuffled: Vec<Product> =
+            (0..8).map(|seed| changed(|a, _| a.shuffle_lines = 1.0, seed)).collect();
         assert!(shuffled.iter().any(|p| p.text != product().text));
         for p in &shuffled {
             assert!(p.text.starts_with("Red shoe\n"));
@@ -220,7 +236,9 @@ mod tests {
             let p = changed(|a, _| a.drop_lines = 1.0, seed);
             assert_eq!(p.text.lines().count(), 3);
             for (name, value) in &p.features {
-                let held = product().features[name].clone().filter(|value| p.text.contains(value.as_str()));
+                let held = product().features[name]
+                    .clone()
+                    .filter(|value| p.text.contains(value.as_str()));
                 assert_eq!(*value, held, "{name}");
             }
         }

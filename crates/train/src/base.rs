@@ -45,12 +45,16 @@ impl Frozen {
 
     /// The whole matrix (rows, columns) as `dtype`.
     pub(crate) fn dense(&self, dtype: DType) -> candle_core::Result<Tensor> {
-        let parts: candle_core::Result<Vec<Tensor>> = self.parts.iter().map(|part| match part {
-            FrozenPart::Dense(matrix) => matrix.to_dtype(dtype),
-            FrozenPart::Blocks { bytes, dtype: from, rows } => {
-                dequantize(bytes, *from, (*rows, self.columns), dtype)
-            }
-        }).collect();
+        let parts: candle_core::Result<Vec<Tensor>> = self
+            .parts
+            .iter()
+            .map(|part| match part {
+                FrozenPart::Dense(matrix) => matrix.to_dtype(dtype),
+                FrozenPart::Blocks { bytes, dtype: from, rows } => {
+                    dequantize(bytes, *from, (*rows, self.columns), dtype)
+                }
+            })
+            .collect();
         match parts?.as_slice() {
             [one] => Ok(one.clone()),
             parts => Tensor::cat(parts, 0),
@@ -137,7 +141,9 @@ impl<S: ByteSource> Tensors for GgufTensors<S> {
 }
 
 /// Runs a future that never waits.
-fn block_on_ready<T>(future: impl Future<Output = Result<T, hangtag_weights::GgufError>>) -> Result<T, TrainError> {
+fn block_on_ready<T>(
+    future: impl Future<Output = Result<T, hangtag_weights::GgufError>>,
+) -> Result<T, TrainError> {
     use std::task::{Context, Poll, Waker};
     let mut future = std::pin::pin!(future);
     loop {
@@ -178,7 +184,12 @@ impl Loader<'_> {
         Ok(Some(Tensor::from_vec(values, len, self.device)?))
     }
 
-    fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Option<Tensor>, TrainError> {
+    fn matrix(
+        &self,
+        name: &str,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Option<Tensor>, TrainError> {
         let Some(values) = self.floats(name, rows * columns)? else {
             return Ok(None);
         };
@@ -190,7 +201,9 @@ impl Loader<'_> {
         let config = self.tensors.config();
         let weight = format!("{name}.weight");
         Ok(NormParams {
-            weight: self.vector(&weight, config.hidden_size)?.ok_or_else(|| Self::missing(&weight))?,
+            weight: self
+                .vector(&weight, config.hidden_size)?
+                .ok_or_else(|| Self::missing(&weight))?,
             shift: self.vector(&format!("{name}.bias"), config.hidden_size)?,
             eps: config.norm_eps,
             centre: config.norm == Norm::LayerNorm,
@@ -234,7 +247,9 @@ impl Loader<'_> {
         let fused = self.tensors.tensor(&name("attn_qkv"))?.is_some();
         let qkv_names = match fused {
             true => vec![(name("attn_qkv"), q_rows + 2 * kv_rows)],
-            false => vec![(name("attn_q"), q_rows), (name("attn_k"), kv_rows), (name("attn_v"), kv_rows)],
+            false => {
+                vec![(name("attn_q"), q_rows), (name("attn_k"), kv_rows), (name("attn_v"), kv_rows)]
+            }
         };
         let up_names = match c.mlp {
             Mlp::SwiGlu => {

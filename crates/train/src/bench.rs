@@ -50,7 +50,8 @@ pub struct TrainBenchReport {
 }
 
 /// Names of the known shapes.
-pub const SHAPES: [&str; 5] = ["smollm2-135m", "tinyllama-1.1b", "phi-2", "mistral-7b", "llama-2-7b"];
+pub const SHAPES: [&str; 5] =
+    ["smollm2-135m", "tinyllama-1.1b", "phi-2", "mistral-7b", "llama-2-7b"];
 
 /// A model's shape by its name.
 pub fn shape(name: &str) -> Option<ModelConfig> {
@@ -79,7 +80,9 @@ pub fn shape(name: &str) -> Option<ModelConfig> {
             ModelConfig { tie_word_embeddings: true, ..llama(49_152, 576, 1536, 30, 9, 3) }
         }
         "tinyllama-1.1b" => llama(32_000, 2048, 5632, 22, 32, 4),
-        "mistral-7b" => ModelConfig { sliding_window: Some(4096), ..llama(32_000, 4096, 14_336, 32, 32, 8) },
+        "mistral-7b" => {
+            ModelConfig { sliding_window: Some(4096), ..llama(32_000, 4096, 14_336, 32, 32, 8) }
+        }
         "llama-2-7b" => llama(32_000, 4096, 11_008, 32, 32, 32),
         "phi-2" => ModelConfig {
             family: Family::Phi,
@@ -165,8 +168,11 @@ impl TrainBench {
         let layout = Layout::new(&adapter, &base.config, device)?;
         let rotation = Rotation::new(&base.config, self.length, device)?;
         let parameters = Tensor::from_vec(layout.init(&mut Rng::new(1)), layout.len(), device)?;
-        let mut state =
-            Moments { first: parameters.zeros_like()?, second: parameters.zeros_like()?, parameters };
+        let mut state = Moments {
+            first: parameters.zeros_like()?,
+            second: parameters.zeros_like()?,
+            parameters,
+        };
         let packed = self.batch(base.config.vocab_size);
         let mut seconds = Vec::new();
         for step in 0..self.steps + 3 {

@@ -52,11 +52,14 @@ pub(crate) fn save(folder: &Path, progress: &Progress, state: &Moments) -> Resul
     let views: Result<Vec<_>, _> = names
         .iter()
         .zip(&bytes)
-        .map(|(name, bytes)| TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes).map(|view| (*name, view)))
+        .map(|(name, bytes)| {
+            TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes).map(|view| (*name, view))
+        })
         .collect();
     let views = views.map_err(|error| broken(error.to_string()))?;
     let metadata = HashMap::from([(KEY.to_owned(), json)]);
-    let file = safetensors::serialize(views, Some(metadata)).map_err(|error| broken(error.to_string()))?;
+    let file =
+        safetensors::serialize(views, Some(metadata)).map_err(|error| broken(error.to_string()))?;
     let written = fs::write(&temporary, file).and_then(|()| fs::rename(&temporary, &path));
     written.map_err(|source| {
         // What is left of a write that failed, on a full disk, is in the way.
@@ -70,7 +73,9 @@ pub(crate) fn load(folder: &Path, device: &Device) -> Result<(Progress, Moments)
     let path = path(folder);
     let broken = |problem: String| TrainError::Checkpoint { path: path.clone(), problem };
     let file = fs::read(&path).map_err(TrainError::io(&path))?;
-    let damaged = |error: &dyn std::fmt::Display| broken(format!("damaged ({error}): start again without --resume"));
+    let damaged = |error: &dyn std::fmt::Display| {
+        broken(format!("damaged ({error}): start again without --resume"))
+    };
     let (_, metadata) = SafeTensors::read_metadata(&file).map_err(|error| damaged(&error))?;
     let json = metadata.metadata().as_ref().and_then(|pairs| pairs.get(KEY));
     let json = json.ok_or_else(|| broken("not a checkpoint of hangtag train".to_owned()))?;

@@ -44,14 +44,19 @@ impl LoraSettings {
     /// # Errors
     /// When a name is none of a layer.
     pub(crate) fn linears(&self) -> Result<Vec<Linear>, TrainError> {
-        let named = |name: &String| Linear::ALL.into_iter().find(|linear| linear.to_string().eq_ignore_ascii_case(name));
+        let named = |name: &String| {
+            Linear::ALL.into_iter().find(|linear| linear.to_string().eq_ignore_ascii_case(name))
+        };
         let known = || Linear::ALL.map(|linear| linear.to_string().to_lowercase()).join(", ");
-        self.targets.iter().map(|name| {
-            named(name).ok_or_else(|| TrainError::Setting {
-                setting: "lora.targets",
-                problem: format!("\"{name}\" is no layer: choose among {}", known()),
+        self.targets
+            .iter()
+            .map(|name| {
+                named(name).ok_or_else(|| TrainError::Setting {
+                    setting: "lora.targets",
+                    problem: format!("\"{name}\" is no layer: choose among {}", known()),
+                })
             })
-        }).collect()
+            .collect()
     }
 }
 
@@ -146,7 +151,10 @@ impl TrainConfig {
     /// # Errors
     /// What is wrong and where; settings that do not exist are wrong too.
     pub fn from_toml(text: &str, file: &str) -> Result<Self, TrainError> {
-        let wrong = |error: toml::de::Error| TrainError::Data { file: file.to_owned(), problem: error.to_string() };
+        let wrong = |error: toml::de::Error| TrainError::Data {
+            file: file.to_owned(),
+            problem: error.to_string(),
+        };
         let default: Self = toml::from_str(DOCUMENTED).map_err(wrong)?;
         default.with(text, file)
     }
@@ -157,9 +165,11 @@ impl TrainConfig {
     /// As [`TrainConfig::from_toml`]; `source` is what errors call the text.
     pub fn with(&self, text: &str, source: &str) -> Result<Self, TrainError> {
         let wrong = |problem: String| TrainError::Data { file: source.to_owned(), problem };
-        let mut all = self.to_toml()?.parse::<toml::Table>().map_err(|error| wrong(error.to_string()))?;
+        let mut all =
+            self.to_toml()?.parse::<toml::Table>().map_err(|error| wrong(error.to_string()))?;
         overlay(&mut all, text.parse::<toml::Table>().map_err(|error| wrong(error.to_string()))?);
-        let config: Self = all.try_into().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+        let config: Self =
+            all.try_into().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
         config.check()?;
         Ok(config)
     }
@@ -169,7 +179,10 @@ impl TrainConfig {
     /// # Errors
     /// When a number has no TOML form.
     pub fn to_toml(&self) -> Result<String, TrainError> {
-        toml::to_string(self).map_err(|error| TrainError::Data { file: "settings".to_owned(), problem: error.to_string() })
+        toml::to_string(self).map_err(|error| TrainError::Data {
+            file: "settings".to_owned(),
+            problem: error.to_string(),
+        })
     }
 
     /// Checks what types do not say.
@@ -177,7 +190,9 @@ impl TrainConfig {
     /// # Errors
     /// The first setting that makes no sense, and what to give.
     pub fn check(&self) -> Result<(), TrainError> {
-        let wrong = |setting, problem: &str| Err(TrainError::Setting { setting, problem: problem.to_owned() });
+        let wrong = |setting, problem: &str| {
+            Err(TrainError::Setting { setting, problem: problem.to_owned() })
+        };
         let (d, o, a) = (&self.data, &self.optimizer, &self.augment);
         if d.length < 64 || d.length > 8192 {
             return wrong("data.length", "give 64 to 8192 tokens");
@@ -192,12 +207,16 @@ impl TrainConfig {
             return wrong("optimizer.epochs", "give at least 1");
         }
         if !(o.learning_rate > 0.0 && o.learning_rate.is_finite() && o.lora_plus_ratio > 0.0) {
-            return wrong("optimizer.learning_rate, optimizer.lora_plus_ratio", "give numbers over 0");
+            return wrong(
+                "optimizer.learning_rate, optimizer.lora_plus_ratio",
+                "give numbers over 0",
+            );
         }
         if ![o.beta1, o.beta2].iter().all(|beta| (0.0..1.0).contains(beta)) {
             return wrong("optimizer.beta1, optimizer.beta2", "give 0 to below 1");
         }
-        let shares = [d.none_share, a.name_style, a.synonyms, a.drop_lines, a.shuffle_lines, o.warmup];
+        let shares =
+            [d.none_share, a.name_style, a.synonyms, a.drop_lines, a.shuffle_lines, o.warmup];
         if !shares.iter().all(|share| (0.0..=1.0).contains(share)) {
             return wrong("data.none_share, augment.*, optimizer.warmup", "shares are 0 to 1");
         }
@@ -249,7 +268,10 @@ mod tests {
         let default = TrainConfig::default();
         assert_eq!(default, TrainConfig::from_toml("", "x").unwrap());
         let changed = TrainConfig::from_toml("seed = 7\n[lora]\nrank = 4\n", "x").unwrap();
-        assert_eq!((changed.seed, changed.lora.rank, changed.lora.alpha), (7, 4, default.lora.alpha));
+        assert_eq!(
+            (changed.seed, changed.lora.rank, changed.lora.alpha),
+            (7, 4, default.lora.alpha)
+        );
         let written = changed.to_toml().unwrap();
         assert_eq!(TrainConfig::from_toml(&written, "x").unwrap(), changed);
     }
@@ -277,7 +299,11 @@ mod tests {
 
     #[test]
     fn rates_rise_and_fall() {
-        let settings = OptimizerSettings { warmup: 0.1, learning_rate: 1.0, ..TrainConfig::default().optimizer };
+        let settings = OptimizerSettings {
+            warmup: 0.1,
+            learning_rate: 1.0,
+            ..TrainConfig::default().optimizer
+        };
         let linear = OptimizerSettings { schedule: Schedule::Linear, ..settings };
         assert!((linear.rate(0.05) - 0.5).abs() < 1e-6 && (linear.rate(0.1) - 1.0).abs() < 1e-6);
         assert!((linear.rate(0.55) - 0.5).abs() < 1e-6 && linear.rate(1.0).abs() < 1e-6);

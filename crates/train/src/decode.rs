@@ -100,6 +100,9 @@ fn advance(
     Ok(())
 }
 
+/// An answer, its probability, and the window of the text that it is from.
+type WindowAnswer = (Answer, f32, std::ops::Range<usize>);
+
 /// Each product's answers, from those of its windows.
 fn merge(
     products: &[Product],
@@ -107,7 +110,7 @@ fn merge(
     rows: &[Row<'_>],
     tokenizer: &dyn Tokenize,
 ) -> Vec<Vec<FeatureValue>> {
-    let mut windows: Vec<Vec<Vec<(Answer, f32, std::ops::Range<usize>)>>> =
+    let mut windows: Vec<Vec<Vec<WindowAnswer>>> =
         products.iter().map(|product| vec![Vec::new(); product.features.len()]).collect();
     for row in rows {
         let example = &examples[row.example];

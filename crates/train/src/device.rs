@@ -63,15 +63,19 @@ mod cuda {
         let mut keep = u64::MAX;
         // SAFETY: device 0 was just opened, and the attribute's value is a 64-bit number.
         let done = unsafe {
-            result::device::get(0).and_then(|device| result::device::get_default_mem_pool(device)).and_then(|pool| {
-                result::mem_pool::set_attribute(
-                    pool,
-                    sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD,
-                    (&raw mut keep).cast(),
-                )
-            })
+            result::device::get(0)
+                .and_then(|device| result::device::get_default_mem_pool(device))
+                .and_then(|pool| {
+                    result::mem_pool::set_attribute(
+                        pool,
+                        sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD,
+                        (&raw mut keep).cast(),
+                    )
+                })
         };
-        done.map_err(|error| TrainError::NoCuda { problem: format!("setting up the GPU's memory: {error:?}") })
+        done.map_err(|error| TrainError::NoCuda {
+            problem: format!("setting up the GPU's memory: {error:?}"),
+        })
     }
 
     pub(super) fn memory_in_use() -> Option<u64> {

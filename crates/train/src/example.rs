@@ -43,24 +43,32 @@ pub fn examples(
 ) -> Result<Vec<Example>, TrainError> {
     let windows = windows(&product.text, max_prefix_tokens, tokenizer)?;
     let single = windows.len() == 1;
-    windows.into_iter().map(|window| {
-        let segments: Result<Vec<Segment>, TaskError> = product
-            .features
-            .iter()
-            .enumerate()
-            .map(|(feature, (name, value))| {
-                let value = value.as_deref().filter(|value| {
-                    single || is_inside(&product.text, value, &window.chars)
-                });
-                Ok(Segment {
-                    feature,
-                    suffix: suffix(&Feature::new(name), tokenizer)?,
-                    answer: answer(value, tokenizer)?,
+    windows
+        .into_iter()
+        .map(|window| {
+            let segments: Result<Vec<Segment>, TaskError> = product
+                .features
+                .iter()
+                .enumerate()
+                .map(|(feature, (name, value))| {
+                    let value = value
+                        .as_deref()
+                        .filter(|value| single || is_inside(&product.text, value, &window.chars));
+                    Ok(Segment {
+                        feature,
+                        suffix: suffix(&Feature::new(name), tokenizer)?,
+                        answer: answer(value, tokenizer)?,
+                    })
                 })
+                .collect();
+            Ok(Example {
+                product: index,
+                window: window.chars,
+                prefix: window.prefix,
+                segments: segments?,
             })
-            .collect();
-        Ok(Example { product: index, window: window.chars, prefix: window.prefix, segments: segments? })
-    }).collect()
+        })
+        .collect()
 }
 
 /// Whether the window (in characters) of `text` holds `value`, or the text does not hold it at all.

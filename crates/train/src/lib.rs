@@ -27,8 +27,8 @@ mod pack;
 mod rng;
 mod trainer;
 
-pub use bench::{SHAPES, TrainBench, TrainBenchReport, shape};
 pub use base::{Base, BasePrecision, GgufTensors, Tensors};
+pub use bench::{SHAPES, TrainBench, TrainBenchReport, shape};
 pub use candle_core::{DType, Device};
 pub use config::{DOCUMENTED as DOCUMENTED_CONFIG, Schedule, TrainConfig};
 pub use device::{DeviceKind, memory_in_use, open_device};

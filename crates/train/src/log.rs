@@ -45,7 +45,9 @@ impl Log {
 
     fn write<T: Serialize>(&mut self, kind: &str, report: &T) -> Result<(), TrainError> {
         let mut line = serde_json::json!({ "kind": kind });
-        if let (Some(line), Ok(Value::Object(report))) = (line.as_object_mut(), serde_json::to_value(report)) {
+        if let (Some(line), Ok(Value::Object(report))) =
+            (line.as_object_mut(), serde_json::to_value(report))
+        {
             line.extend(report);
         }
         writeln!(self.file, "{line}").map_err(TrainError::io(&self.metrics))
@@ -62,7 +64,8 @@ const BOTTOM: f64 = 44.0;
 
 /// The learning curve of a `metrics.jsonl` as SVG: loss to the left axis, F1 and accuracy to the right one, over steps.
 pub fn learning_curve(metrics: &str) -> String {
-    let rows: Vec<Value> = metrics.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let rows: Vec<Value> =
+        metrics.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let points = |kind: &str, name: &str| -> Vec<(f64, f64)> {
         let of_kind = rows.iter().filter(|row| row["kind"] == kind);
         of_kind.filter_map(|row| Some((row["step"].as_f64()?, row[name].as_f64()?))).collect()
@@ -74,7 +77,8 @@ pub fn learning_curve(metrics: &str) -> String {
     let y = |share: f64| HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share.clamp(0.0, 1.0);
     let mut svg = String::new();
     frame(&mut svg, steps, highest, &x, &y);
-    let scaled: Vec<(f64, f64)> = loss.iter().map(|&(step, loss)| (x(step), y(loss / highest))).collect();
+    let scaled: Vec<(f64, f64)> =
+        loss.iter().map(|&(step, loss)| (x(step), y(loss / highest))).collect();
     line(&mut svg, &scaled, "#8a8f98", false);
     for (name, colour) in [("f1", "#0b7a75"), ("accuracy", "#c8553d")] {
         let points: Vec<(f64, f64)> =
@@ -85,7 +89,13 @@ pub fn learning_curve(metrics: &str) -> String {
     svg
 }
 
-fn frame(svg: &mut String, steps: f64, highest: f64, x: &dyn Fn(f64) -> f64, y: &dyn Fn(f64) -> f64) {
+fn frame(
+    svg: &mut String,
+    steps: f64,
+    highest: f64,
+    x: &dyn Fn(f64) -> f64,
+    y: &dyn Fn(f64) -> f64,
+) {
     // Writing to a string cannot fail.
     let _ = write!(
         svg,
@@ -113,7 +123,11 @@ fn frame(svg: &mut String, steps: f64, highest: f64, x: &dyn Fn(f64) -> f64, y: 
             steps * share,
         );
     }
-    let legend = [(LEFT, "#8a8f98", "training loss (left)"), (LEFT + 170.0, "#0b7a75", "validation F1"), (LEFT + 300.0, "#c8553d", "validation accuracy")];
+    let legend = [
+        (LEFT, "#8a8f98", "training loss (left)"),
+        (LEFT + 170.0, "#0b7a75", "validation F1"),
+        (LEFT + 300.0, "#c8553d", "validation accuracy"),
+    ];
     for (at, colour, label) in legend {
         let _ = write!(
             svg,
@@ -121,9 +135,9 @@ fn frame(svg: &mut String, steps: f64, highest: f64, x: &dyn Fn(f64) -> f64, y: 
             at + 18.0
         );
     }
-    let _ = write!(
+    let _ = writeln!(
         svg,
-        "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"middle\" fill=\"#374151\">steps</text>\n",
+        "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"middle\" fill=\"#374151\">steps</text>",
         WIDTH / 2.0,
         HEIGHT - 8.0
     );
@@ -131,13 +145,13 @@ fn frame(svg: &mut String, steps: f64, highest: f64, x: &dyn Fn(f64) -> f64, y: 
 
 fn line(svg: &mut String, points: &[(f64, f64)], colour: &str, dots: bool) {
     let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-    let _ = write!(
+    let _ = writeln!(
         svg,
-        "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\"/>\n",
+        "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\"/>",
         path.join(" ")
     );
     for (x, y) in points.iter().filter(|_| dots) {
-        let _ = write!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>\n");
+        let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>");
     }
 }
 

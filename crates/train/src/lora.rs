@@ -81,7 +81,11 @@ impl Layout {
     ///
     /// # Errors
     /// When the rank is 0, no layer is adapted, or one is that the model does not have.
-    pub fn new(config: &AdapterConfig, model: &ModelConfig, device: &Device) -> Result<Self, TrainError> {
+    pub fn new(
+        config: &AdapterConfig,
+        model: &ModelConfig,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
         check(config, model)?;
         let (rank, mut slots, mut a_len, mut b_len) = (config.r, Vec::new(), 0, 0);
         for layer in 0..model.num_hidden_layers {
@@ -102,7 +106,16 @@ impl Layout {
                 let (a_offset, b_offset) = (a_len, b_len);
                 a_len += parts.width() * columns;
                 b_len += parts.b_len();
-                slots.push(Slot { layer, group, linears, columns, rank, a_offset, b_offset, parts });
+                slots.push(Slot {
+                    layer,
+                    group,
+                    linears,
+                    columns,
+                    rank,
+                    a_offset,
+                    b_offset,
+                    parts,
+                });
             }
         }
         slots.iter_mut().for_each(|slot| slot.b_offset += a_len);
@@ -131,15 +144,23 @@ impl Layout {
     }
 
     /// Every slot's factors for a step with these `parameters` (len) f32.
-    pub(crate) fn factors(&self, parameters: &Tensor, dtype: DType) -> Result<Vec<Factors>, TrainError> {
+    pub(crate) fn factors(
+        &self,
+        parameters: &Tensor,
+        dtype: DType,
+    ) -> Result<Vec<Factors>, TrainError> {
         let all_a = parameters.narrow(0, 0, self.a_len)?.to_dtype(dtype)?;
-        self.slots.iter().map(|slot| {
-            let (width, columns) = (slot.parts.width(), slot.columns);
-            let a = all_a.narrow(0, slot.a_offset, width * columns)?.reshape((width, columns))?;
-            let b = parameters.narrow(0, slot.b_offset, slot.parts.b_len())?;
-            let b = block_diagonal(&b, &slot.parts, self.scale, dtype)?;
-            Ok(Factors { a, b, parts: slot.parts.clone() })
-        }).collect()
+        self.slots
+            .iter()
+            .map(|slot| {
+                let (width, columns) = (slot.parts.width(), slot.columns);
+                let a =
+                    all_a.narrow(0, slot.a_offset, width * columns)?.reshape((width, columns))?;
+                let b = parameters.narrow(0, slot.b_offset, slot.parts.b_len())?;
+                let b = block_diagonal(&b, &slot.parts, self.scale, dtype)?;
+                Ok(Factors { a, b, parts: slot.parts.clone() })
+            })
+            .collect()
     }
 
     /// The parameters as an adapter in PEFT's terms.
@@ -206,17 +227,29 @@ fn check(config: &AdapterConfig, model: &ModelConfig) -> Result<(), TrainError> 
     let setting = |setting, problem: String| Err(TrainError::Setting { setting, problem });
     if config.r == 0 || config.r > model.hidden_size {
         let most = model.hidden_size;
-        return setting("lora.rank", format!("{} is no rank: give 1 to {most}, such as 16", config.r));
+        return setting(
+            "lora.rank",
+            format!("{} is no rank: give 1 to {most}, such as 16", config.r),
+        );
     }
     if !(config.lora_alpha > 0.0 && config.lora_alpha.is_finite()) {
-        return setting("lora.alpha", format!("{} is no scale: give a number over 0", config.lora_alpha));
+        return setting(
+            "lora.alpha",
+            format!("{} is no scale: give a number over 0", config.lora_alpha),
+        );
     }
     if !(0.0..1.0).contains(&config.lora_dropout) {
-        return setting("lora.dropout", format!("{} is no share: give 0 to below 1", config.lora_dropout));
+        return setting(
+            "lora.dropout",
+            format!("{} is no share: give 0 to below 1", config.lora_dropout),
+        );
     }
     let known: Vec<Linear> = Linear::of_family(model.family).collect();
     if let Some(other) = config.targets.iter().find(|target| !known.contains(target)) {
-        return setting("lora.targets", format!("models of this family have no {other}: choose among {known:?}"));
+        return setting(
+            "lora.targets",
+            format!("models of this family have no {other}: choose among {known:?}"),
+        );
     }
     if config.targets.is_empty() {
         return setting("lora.targets", format!("no layer is adapted: choose among {known:?}"));

@@ -11,8 +11,8 @@ use crate::base::{Base, Frozen, FrozenBlock};
 use crate::kernel::{
     Addends, HeadShape, Mask, NormParams, Op, Rotation, add_norm, cross_entropy, diagonal_blocks,
     dropout, fake_quantize_q4_0, gather_rows, gelu, gelu_backward, gemm, gemm_add, likeliest,
-    masked_softmax, merge_heads, merge_heads_backward, norm_backward, softmax_backward, split_heads,
-    split_heads_backward, swiglu, swiglu_backward,
+    masked_softmax, merge_heads, merge_heads_backward, norm_backward, softmax_backward,
+    split_heads, split_heads_backward, swiglu, swiglu_backward,
 };
 use crate::lora::{Factors, Group, Layout};
 use crate::pack::Packed;
@@ -78,7 +78,12 @@ impl Linear<'_> {
     }
 
     /// `x` (rows, in) to (rows, out).
-    fn forward(&self, x: &Tensor, options: &StepOptions, seed: u64) -> Result<(Tensor, Option<LinearTape>), TrainError> {
+    fn forward(
+        &self,
+        x: &Tensor,
+        options: &StepOptions,
+        seed: u64,
+    ) -> Result<(Tensor, Option<LinearTape>), TrainError> {
         let y = gemm(x, Op::Plain, &self.weight(x.dtype())?, Op::Transposed)?;
         let Some(factors) = self.factors else {
             return Ok((y, None));
@@ -167,8 +172,11 @@ impl Block<'_> {
         let (attended, o_tape) = self.linear(Group::O, &attended)?;
         let (middle, normed) = match &self.frozen.mlp_norm {
             Some(norm) => {
-                let addends =
-                    Addends { first: Some(&attended), bias: self.frozen.o_bias.as_ref(), ..Addends::default() };
+                let addends = Addends {
+                    first: Some(&attended),
+                    bias: self.frozen.o_bias.as_ref(),
+                    ..Addends::default()
+                };
                 let (middle, normed) = add_norm(x, addends, norm)?;
                 (Some(middle), normed)
             }
@@ -222,7 +230,9 @@ impl Block<'_> {
         let (d_active, d_down) = down.backward(tape.down.as_ref(), dy, scale, options)?;
         let d_before = match self.is_gated() {
             true => swiglu_backward(&tape.before_activation, &d_active)?,
-            false => gelu_backward(&tape.before_activation, self.frozen.up_bias.as_ref(), &d_active)?,
+            false => {
+                gelu_backward(&tape.before_activation, self.frozen.up_bias.as_ref(), &d_active)?
+            }
         };
         let (d_normed, d_up) = up.backward(tape.up.as_ref(), &d_before, scale, options)?;
         let d_middle = match (&self.frozen.mlp_norm, &tape.middle) {
@@ -232,7 +242,8 @@ impl Block<'_> {
         let (d_attended, d_o) = o.backward(tape.o.as_ref(), &d_middle, scale, options)?;
         let d_heads = attend_backward(&d_attended, tape, shared)?;
         let positions = &shared.mask.positions;
-        let d_qkv = split_heads_backward(d_heads.each_ref(), shared.rotation, positions, shared.heads)?;
+        let d_qkv =
+            split_heads_backward(d_heads.each_ref(), shared.rotation, positions, shared.heads)?;
         let (mut d_first, d_qkv) = qkv.backward(tape.qkv.as_ref(), &d_qkv, scale, options)?;
         if self.frozen.mlp_norm.is_none() {
             d_first = (d_first + d_normed)?;
@@ -278,7 +289,11 @@ fn softmax_scale(s: HeadShape) -> f32 {
 }
 
 /// The gradients of q, k and v, given that of the attention's result.
-fn attend_backward(dy: &Tensor, tape: &BlockTape, shared: &Shared<'_>) -> Result<[Tensor; 3], TrainError> {
+fn attend_backward(
+    dy: &Tensor,
+    tape: &BlockTape,
+    shared: &Shared<'_>,
+) -> Result<[Tensor; 3], TrainError> {
     let (s, [q, k, v]) = (shared.heads, &tape.heads);
     let dy = grouped(&merge_heads_backward(dy, s)?, s)?;
     let p = grouped(&tape.p, s)?;
@@ -409,15 +424,6 @@ impl<'a> Model<'a> {
         Ok((words, logs))
     }
 
-    /// Logits at the batch's label rows, (labels, vocab_size).
-    #[cfg(test)]
-    pub(crate) fn logits(&self, batch: &Batch) -> Result<Tensor, TrainError> {
-        let x = gather_rows(&self.hidden(batch)?, &batch.label_rows)?;
-        let (_, normed) = add_norm(&x, Addends::default(), &self.base.output_norm)?;
-        let logits = gemm(&normed, Op::Plain, &self.base.output, Op::Transposed)?;
-        add_bias(logits, self.base.output_bias.as_ref())
-    }
-
     /// Loss and gradients of a batch.
     pub(crate) fn step(&self, batch: &Batch, options: &StepOptions) -> Result<Outcome, TrainError> {
         let shared = self.shared(batch);
@@ -429,7 +435,8 @@ impl<'a> Model<'a> {
             x = y;
         }
         let (loss, mut dx) = self.head(&x, batch)?;
-        let mut gradients: Vec<Option<SlotGradients>> = self.layout.slots.iter().map(|_| None).collect();
+        let mut gradients: Vec<Option<SlotGradients>> =
+            self.layout.slots.iter().map(|_| None).collect();
         // The first adapted block is the last whose gradients are wanted.
         let first = self.layout.slots.first().map_or(0, |slot| slot.layer);
         while let Some(kept) = tapes.pop() {
@@ -466,7 +473,8 @@ impl<'a> Model<'a> {
             let logits = gemm(&part, Op::Plain, &base.output, Op::Transposed)?;
             let targets = batch.targets.narrow(0, first, count)?;
             let weights = batch.weights.narrow(0, first, count)?;
-            let (loss, d_logits) = cross_entropy(&logits, base.output_bias.as_ref(), &targets, &weights)?;
+            let (loss, d_logits) =
+                cross_entropy(&logits, base.output_bias.as_ref(), &targets, &weights)?;
             losses.push(loss.sum_all()?);
             d_normed.push(gemm(&d_logits, Op::Plain, &base.output, Op::Plain)?);
         }

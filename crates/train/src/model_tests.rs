@@ -14,7 +14,8 @@ use crate::rng::Rng;
 
 /// A tiny model of the goldens.
 pub(crate) fn golden(name: &str) -> Base {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/goldens/{name}.gguf"));
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(format!("../../tests/goldens/{name}.gguf"));
     let gguf = pollster::block_on(Gguf::open(vec![FileSource::open(path).unwrap()])).unwrap();
     let tensors = GgufTensors::new(gguf).unwrap();
     Base::load(&tensors, BasePrecision::SixteenBit, None, &Device::Cpu).unwrap()
@@ -36,7 +37,11 @@ impl Setup {
             lora_alpha: 6.0,
             lora_dropout: 0.0,
             use_rslora: false,
-            targets: targets.iter().copied().filter(|l| Linear::of_family(base.config.family).any(|known| known == *l)).collect(),
+            targets: targets
+                .iter()
+                .copied()
+                .filter(|l| Linear::of_family(base.config.family).any(|known| known == *l))
+                .collect(),
         };
         let layout = Layout::new(&config, &base.config, &Device::Cpu).unwrap();
         let rotation = Rotation::new(&base.config, 64, &Device::Cpu).unwrap();
@@ -48,9 +53,16 @@ impl Setup {
     }
 
     /// Loss and gradient with these parameters.
-    fn outcome(&self, parameters: &[f32], packed: &Packed, options: &StepOptions, rounding: Rounding) -> (f64, Vec<f32>) {
+    fn outcome(
+        &self,
+        parameters: &[f32],
+        packed: &Packed,
+        options: &StepOptions,
+        rounding: Rounding,
+    ) -> (f64, Vec<f32>) {
         let parameters = Tensor::from_slice(parameters, parameters.len(), &Device::Cpu).unwrap();
-        let model = Model::new(&self.base, &self.layout, &self.rotation, &parameters, rounding).unwrap();
+        let model =
+            Model::new(&self.base, &self.layout, &self.rotation, &parameters, rounding).unwrap();
         let outcome = model.step(&model.on_device(packed).unwrap(), options).unwrap();
         (f64::from(outcome.loss.to_vec1::<f32>().unwrap()[0]), outcome.gradient.to_vec1().unwrap())
     }
@@ -86,7 +98,9 @@ fn packed(kind: LayoutKind) -> Packed {
 
 fn relative(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
-    let length = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+    let length = |values: &mut dyn Iterator<Item = f32>| {
+        values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt()
+    };
     length(&mut a.iter().zip(b).map(|(a, b)| a - b)) / length(&mut b.iter().copied())
 }
 
@@ -109,9 +123,13 @@ fn gradients_are_those_of_finite_differences() {
             };
             let step = 2e-4_f32;
             let quotient = (moved(step) - moved(-step)) / (2.0 * f64::from(step));
-            let along: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
+            let along: f64 =
+                gradient.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
             let size: f64 = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
-            assert!((quotient - along).abs() < 0.02 * size, "{name}: {quotient} and {along}, gradient of {size}");
+            assert!(
+                (quotient - along).abs() < 0.02 * size,
+                "{name}: {quotient} and {along}, gradient of {size}"
+            );
             assert!(size > 0.1, "{name}");
         }
     }
@@ -146,7 +164,12 @@ fn recomputed_blocks_give_the_same_bits() {
             Rounding::Exact,
         );
         assert_eq!(kept, recomputed, "{name}");
-        let other = setup.outcome(&setup.parameters, &packed, &StepOptions { seed: 10, ..options }, Rounding::Exact);
+        let other = setup.outcome(
+            &setup.parameters,
+            &packed,
+            &StepOptions { seed: 10, ..options },
+            Rounding::Exact,
+        );
         assert_ne!(kept, other);
     }
 }
@@ -158,8 +181,11 @@ fn an_adapter_survives_the_way_to_peft_and_back() {
         let adapter = setup.layout.to_adapter(&setup.parameters).unwrap();
         assert_eq!(setup.layout.from_adapter(&adapter).unwrap(), setup.parameters);
         let folder = tempfile::tempdir().unwrap();
-        adapter.save(folder.path(), &setup.base.config, hangtag_weights::safetensors::Element::F32).unwrap();
-        let read = hangtag_weights::Adapter::load(folder.path(), &setup.base.config, Some(name)).unwrap();
+        adapter
+            .save(folder.path(), &setup.base.config, hangtag_weights::safetensors::Element::F32)
+            .unwrap();
+        let read =
+            hangtag_weights::Adapter::load(folder.path(), &setup.base.config, Some(name)).unwrap();
         assert_eq!(setup.layout.from_adapter(&read).unwrap(), setup.parameters);
     }
 }
@@ -177,7 +203,9 @@ fn senseless_adapters_are_refused() {
             targets: [Linear::Q].into(),
         };
         change(&mut config);
-        Layout::new(&config, &base.config, &Device::Cpu).map(|layout| layout.len()).map_err(|error| error.to_string())
+        Layout::new(&config, &base.config, &Device::Cpu)
+            .map(|layout| layout.len())
+            .map_err(|error| error.to_string())
     };
     assert!(config(&|_| ()).is_ok());
     assert!(config(&|c| c.r = 0).unwrap_err().contains("lora.rank: 0 is no rank"));

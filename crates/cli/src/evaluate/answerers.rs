@@ -36,8 +36,7 @@ fn train(args: &EvaluateArgs) -> Result<Vec<Product>> {
     for path in &args.train {
         refuse_the_test(path, &args.data)?;
         let (more, bad) = dataset::read(path)?;
-        // A baseline that learned from other rows than the file's would be another baseline.
-        bad.outcome()?;
+        bad.refuse()?;
         products.extend(more);
     }
     Ok(products)
@@ -58,7 +57,7 @@ fn refuse_the_test(train: &Path, data: &Path) -> Result<()> {
 
 /// The project's own engine.
 struct Own {
-    model: String,
+    name: String,
     extractor: Extractor,
 }
 
@@ -71,13 +70,17 @@ impl Own {
             baseline_tier: args.baseline_tier,
             quiet: args.quiet,
         })?;
-        Ok(Self { model, extractor })
+        // Of a path its last part is enough to know it by, and reports are shown to others.
+        let path = Path::new(&model);
+        let name = path.file_name().filter(|_| path.exists());
+        let name = name.map_or_else(|| model.clone(), |name| name.to_string_lossy().into_owned());
+        Ok(Self { name, extractor })
     }
 }
 
 impl Answerer for Own {
     fn name(&self) -> String {
-        self.model.clone()
+        self.name.clone()
     }
 
     fn answer(&mut self, question: &Question<'_>) -> Result<Vec<GivenAnswer>, AnswerError> {

@@ -8,7 +8,8 @@ use std::thread;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
-use crate::run::{Said, assert_fails, hangtag};
+use crate::extraction::has_gpu;
+use crate::run::{Said, assert_fails, golden, hangtag};
 
 const TRAIN: &str = r#"{"id":"t1","category":"Shoes","text":"Red shoe","features":{"Color":"Red","Size":null}}
 {"id":"t2","category":"Shoes","text":"Blue shoe","features":{"Color":"Blue","Size":null}}
@@ -56,6 +57,34 @@ fn baselines_are_measured_and_reported() {
         said.out.contains("strict         4  66.7%     100.0%   50.0%     75.0%"),
         "{}",
         said.out
+    );
+}
+
+#[test]
+fn our_own_engine_is_measured_with_its_confidence() {
+    if !has_gpu() {
+        return;
+    }
+    let model = golden("llama.gguf");
+    let object = object(&evaluate(&folder(), &["--model", &model.to_string_lossy(), "--json"]));
+    assert_eq!(
+        (object["answerer"].as_str(), object["answered"].as_u64()),
+        (Some("llama.gguf"), Some(2))
+    );
+    assert_eq!(object["calibration"]["answers"], 4);
+    assert!(object["seconds_per_product"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn rows_to_learn_from_must_all_be_good() {
+    let folder = folder();
+    fs::write(folder.path().join("train.jsonl"), format!("{TRAIN}{{\n")).unwrap();
+    let said = evaluate(&folder, &["--baseline", "lookup", "--train", "train.jsonl"]);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    assert!(
+        said.err.contains("error: train.jsonl: 1 of 3 rows could not be read\nhint: correct"),
+        "{}",
+        said.err
     );
 }
 

@@ -10,7 +10,7 @@ use tempfile::{TempDir, tempdir};
 use crate::run::{Said, golden, hangtag, hangtag_with_input};
 
 /// Whether there is a GPU or a driver that plays one. Without: says so where no test harness hides it, and fails in CI.
-fn has_gpu() -> bool {
+pub fn has_gpu() -> bool {
     let said = extract(&tempdir().unwrap(), &["--features", "A", "text"]);
     if !said.err.contains("no GPU was found") {
         return true;

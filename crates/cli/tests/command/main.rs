@@ -1,9 +1,9 @@
 //! The command as it is used: arguments in, text and exit code out.
 
 mod bad_input;
-mod export;
 mod datasets;
 mod evaluation;
+mod export;
 mod extraction;
 mod messages;
 mod run;

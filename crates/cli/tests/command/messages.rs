@@ -11,7 +11,9 @@ fn help_shows_every_verb_and_examples() {
     let folder = tempdir().unwrap();
     let said = hangtag(folder.path(), &["--help"]);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    for verb in ["extract", "fetch", "train", "export", "bench", "dataset", "evaluate", "completions"] {
+    for verb in
+        ["extract", "fetch", "train", "export", "bench", "dataset", "evaluate", "completions"]
+    {
         assert!(said.out.contains(&format!("\n  {verb} ")), "{verb}");
         let help = hangtag(folder.path(), &[verb, "--help"]);
         assert_eq!(help.code, 0);

@@ -117,7 +117,7 @@ mod tests {
             product("<b>1</b>", "<i>Shoes</i>", evil, features),
             product("2", "Lamps", "Lamp", r#"{"A":null}"#),
         ];
-        let line = r#"{"id":"<b>1</b>","answers":{"<img src=x>":"<script>","Size":"&"},"confidence":{"Size":0.7}}"#;
+        let line = r#"{"id":"<b>1</b>","answers":{"<img src=x>":"<script>","Size":"%"},"confidence":{"Size":0.7}}"#;
         let predictions: Vec<Prediction> = read_predictions(line).map(Result::unwrap).collect();
         let run = Run {
             answerer: "<u>me</u>".to_owned(),

@@ -17,6 +17,28 @@ pub(super) struct Labelled<'a> {
     pub(super) labels: Vec<String>,
 }
 
+/// How values are written that the training texts write otherwise, by feature's number and the text's words:
+/// `acme` for `Acme`.
+pub(super) type Spellings = HashMap<(usize, String), String>;
+
+/// The spellings that `product` shows.
+pub(super) fn spellings(product: &Product, numbers: &HashMap<String, usize>) -> Spellings {
+    let text = product.text.as_str();
+    let mut spellings = Spellings::new();
+    for (name, value) in &product.features {
+        let (Some(value), Some(&number)) = (value, numbers.get(&super::key(name))) else {
+            continue;
+        };
+        if let Some(span) = ground(text, value) {
+            let found: String = text.chars().skip(span.start).take(span.end - span.start).collect();
+            if found != *value {
+                spellings.insert((number, found), value.clone());
+            }
+        }
+    }
+    spellings
+}
+
 impl<'a> Labelled<'a> {
     /// Labels every place where a value of `product` stands as whole tokens; of places that overlap the longer counts.
     /// `numbers` gives the number of a feature, by its name as [`super::key`] makes it; the others are not labelled.
@@ -119,6 +141,16 @@ mod tests {
             ("Dark Red", "Red", "42", "mm")
         );
         assert_eq!(values.len(), 4);
+    }
+
+    #[test]
+    fn spellings_are_those_that_differ() {
+        let product =
+            product("1", "Shoes", "Red ACME", r#"{"Color":"Red","Brand":"acme","Size":"4"}"#);
+        let numbers = [("color", 0), ("brand", 1), ("size", 2)];
+        let numbers = numbers.map(|(name, number)| (name.to_owned(), number)).into_iter().collect();
+        let expected = [((1, "ACME".to_owned()), "acme".to_owned())].into_iter().collect();
+        assert_eq!(spellings(&product, &numbers), expected);
     }
 
     #[test]

@@ -4,13 +4,14 @@ mod crf;
 mod labels;
 mod tokens;
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::io;
 
 use hangtag_task::{Feature, Product};
 
 use self::crf::Crf;
-use self::labels::Labelled;
+use self::labels::{Labelled, Spellings, spellings};
 use crate::{AnswerError, Answerer, GivenAnswer, Question};
 
 /// Why a recogniser cannot be trained or used.
@@ -31,7 +32,8 @@ pub enum NerError {
 ///
 /// Each category has a CRF that labels every token with the beginning (B) or the inside (I) of one of the category's
 /// features, or with neither (O). A feature that the asked category never had in training is found by a CRF for its name
-/// alone, trained over the products of all categories that have the name. A name never seen has no answer.
+/// alone, trained over the products of all categories that have the name. A name never seen has no answer. Where the
+/// training products write a value otherwise than their texts (`acme` for `Acme`), so does the answer.
 ///
 /// A CRF is trained when it is first needed, so that the first product of a category takes longer. It knows no
 /// confidence.
@@ -46,6 +48,7 @@ struct Recogniser {
     /// `None` where the training products have no values.
     crf: Option<Crf>,
     numbers: HashMap<String, usize>,
+    spellings: Spellings,
 }
 
 impl Ner {
@@ -55,30 +58,28 @@ impl Ner {
     }
 
     fn of_category(&mut self, category: &str) -> Result<&Recogniser, NerError> {
-        let category = key(category);
-        if !self.by_category.contains_key(&category) {
-            let products: Vec<&Product> =
-                self.train.iter().filter(|product| key(&product.category) == category).collect();
-            let names: HashSet<String> = products
-                .iter()
-                .flat_map(|product| product.features.keys())
-                .map(|name| key(name))
-                .collect();
-            self.by_category.insert(category.clone(), Recogniser::train(&products, names)?);
-        }
-        Ok(&self.by_category[&category])
+        let vacant = match self.by_category.entry(key(category)) {
+            Entry::Occupied(trained) => return Ok(trained.into_mut()),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let products: Vec<&Product> =
+            self.train.iter().filter(|product| key(&product.category) == *vacant.key()).collect();
+        let names = products.iter().flat_map(|product| product.features.keys());
+        let names = names.map(|name| key(name)).collect();
+        Ok(vacant.insert(Recogniser::train(&products, names)?))
     }
 
     fn of_name(&mut self, name: &str) -> Result<&Recogniser, NerError> {
-        let name = key(name);
-        if !self.by_name.contains_key(&name) {
-            let has_name =
-                |product: &&Product| product.features.keys().any(|other| key(other) == name);
-            let products: Vec<&Product> = self.train.iter().filter(has_name).collect();
-            let names = HashSet::from([name.clone()]);
-            self.by_name.insert(name.clone(), Recogniser::train(&products, names)?);
-        }
-        Ok(&self.by_name[&name])
+        let vacant = match self.by_name.entry(key(name)) {
+            Entry::Occupied(trained) => return Ok(trained.into_mut()),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let name = vacant.key();
+        let has_name =
+            |product: &&Product| product.features.keys().any(|other| key(other) == *name);
+        let products: Vec<&Product> = self.train.iter().filter(has_name).collect();
+        let names = HashSet::from([name.clone()]);
+        Ok(vacant.insert(Recogniser::train(&products, names)?))
     }
 
     fn find(&mut self, question: &Question<'_>) -> Result<Vec<GivenAnswer>, NerError> {
@@ -110,7 +111,8 @@ impl Recogniser {
             names.into_iter().enumerate().map(|(number, name)| (name, number)).collect();
         let texts: Vec<Labelled<'_>> =
             products.iter().map(|product| Labelled::new(product, &numbers)).collect();
-        Ok(Self { crf: Crf::train(&texts)?, numbers })
+        let spellings = products.iter().flat_map(|product| spellings(product, &numbers)).collect();
+        Ok(Self { crf: Crf::train(&texts)?, numbers, spellings })
     }
 
     /// The values in `text`, by feature's number.
@@ -123,8 +125,11 @@ impl Recogniser {
 
     /// The answer for `feature` from `values`; `None` if the feature was not in training.
     fn known(&self, feature: &Feature, values: &HashMap<usize, &str>) -> Option<Option<String>> {
-        let number = self.numbers.get(&key(&feature.name))?;
-        Some(values.get(number).map(|&value| value.to_owned()))
+        let number = *self.numbers.get(&key(&feature.name))?;
+        Some(values.get(&number).map(|&value| {
+            let spelling = self.spellings.get(&(number, value.to_owned()));
+            spelling.map_or(value, String::as_str).to_owned()
+        }))
     }
 }
 

@@ -1,9 +1,9 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Display};
 
 use serde::Serialize;
 
-use super::{Row, near_pairs};
+use super::{Near, Row, near_pairs};
 use crate::{RowError, ground};
 
 /// The rows of one file.
@@ -193,23 +193,32 @@ fn ids(places: &[Place<'_>]) -> Vec<(usize, Fault)> {
     faults
 }
 
+/// For each row the most similar earlier row of each file, if there is one.
 fn texts(places: &[Place<'_>]) -> Vec<(usize, Fault)> {
     let texts: Vec<&str> = places.iter().map(|place| place.row.product.text.as_str()).collect();
-    let pairs = near_pairs(&texts);
-    let fault = |pair: super::Near| {
-        let (first, second) = (places.get(pair.first)?, places.get(pair.second)?);
-        let (similarity, other_line) = (pair.similarity, first.row.line);
-        Some(second.fault(if first.file != second.file {
-            // Shingles can agree where the texts do not quite.
-            let similarity = if pair.same { 1.0 } else { similarity.min(0.99) };
-            Problem::LeakedText { other_file: first.name.to_owned(), other_line, similarity }
-        } else if pair.same {
-            Problem::SameText { other_line }
-        } else {
-            Problem::NearText { other_line, similarity }
-        }))
-    };
-    pairs.into_iter().filter_map(fault).collect()
+    let mut closest: BTreeMap<(usize, usize), Near> = BTreeMap::new();
+    for pair in near_pairs(&texts) {
+        let Some(first) = places.get(pair.first) else { continue };
+        let known = closest.entry((pair.second, first.file)).or_insert(pair);
+        if pair.similarity > known.similarity {
+            *known = pair;
+        }
+    }
+    closest.into_values().filter_map(|pair| text_fault(places, pair)).collect()
+}
+
+fn text_fault(places: &[Place<'_>], pair: Near) -> Option<(usize, Fault)> {
+    let (first, second) = (places.get(pair.first)?, places.get(pair.second)?);
+    let other_line = first.row.line;
+    // Shingles can agree where the texts do not quite.
+    let similarity = if pair.same { 1.0 } else { pair.similarity.min(0.99) };
+    Some(second.fault(if first.file != second.file {
+        Problem::LeakedText { other_file: first.name.to_owned(), other_line, similarity }
+    } else if pair.same {
+        Problem::SameText { other_line }
+    } else {
+        Problem::NearText { other_line, similarity }
+    }))
 }
 
 #[cfg(test)]
@@ -280,14 +289,13 @@ mod tests {
         assert!(
             matches!(problems[1], ("test", 1, Problem::LeakedText { similarity, .. }) if *similarity < 1.0)
         );
-        assert!(matches!(problems[2], ("test", 1, Problem::LeakedText { other_line: 2, .. })));
-        assert!(matches!(problems[3], ("test", 2, Problem::LeakedId { other_line: 3, .. })));
+        assert!(matches!(problems[2], ("test", 2, Problem::LeakedId { other_line: 3, .. })));
         assert!(
-            matches!(problems[4], ("test", 2, Problem::LeakedText { similarity, .. }) if *similarity == 1.0)
+            matches!(problems[3], ("test", 2, Problem::LeakedText { similarity, .. }) if *similarity == 1.0)
         );
-        assert_eq!(faults.len(), 5);
+        assert_eq!(faults.len(), 4);
         assert!(
-            faults[4]
+            faults[3]
                 .to_string()
                 .ends_with("in train, line 3 too: one of the files leaks into the other")
         );

@@ -35,8 +35,7 @@ pub(crate) fn swiglu_backward(gate_up: &Tensor, dy: &Tensor) -> Result<Tensor> {
     let width = dy.dims2()?.1;
     dispatch!(gate_up.device(), swiglu_backward_cpu(gate_up, dy, width), |device| {
         let count = dy.elem_count();
-        let args =
-            [Arg::In(gate_up), Arg::In(dy), Arg::Out(0), Arg::Count(count), Arg::I32(width)];
+        let args = [Arg::In(gate_up), Arg::In(dy), Arg::Out(0), Arg::Count(count), Arg::I32(width)];
         let output = [(gate_up.shape().clone(), dy.dtype())];
         let grid = by_four(count, width)?;
         Ok(launch(device, "swiglu_backward", dy.dtype(), &grid, &args, &output)?[0].clone())
@@ -61,8 +60,7 @@ fn swiglu_backward_cpu(gate_up: &Tensor, dy: &Tensor, width: usize) -> Result<Te
 pub(crate) fn gelu(x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     dispatch!(x.device(), gelu_cpu(x, bias), |device| {
         let (count, width) = (x.elem_count(), x.dims2()?.1);
-        let args =
-            [Arg::In(x), Arg::Maybe(bias), Arg::Out(0), Arg::Count(count), Arg::I32(width)];
+        let args = [Arg::In(x), Arg::Maybe(bias), Arg::Out(0), Arg::Count(count), Arg::I32(width)];
         let output = [(x.shape().clone(), x.dtype())];
         let grid = by_four(count, width)?;
         Ok(launch(device, "gelu", x.dtype(), &grid, &args, &output)?[0].clone())

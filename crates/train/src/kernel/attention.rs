@@ -56,12 +56,13 @@ fn masked_softmax_cpu(scores: &Tensor, mask: &Mask, scale: f32) -> Result<Tensor
             let inside = (span[0]..span[1]).contains(&(j as u32)) || j as u32 >= span[2];
             j <= i && inside && positions[base + i].wrapping_sub(positions[base + j]) < mask.window
         };
-        let visible = |row: &[f32], j: usize| if sees(j) { row[j] * scale } else { f32::NEG_INFINITY };
+        let visible =
+            |row: &[f32], j: usize| if sees(j) { row[j] * scale } else { f32::NEG_INFINITY };
         let high = (0..=i).map(|j| visible(row, j)).fold(f32::NEG_INFINITY, f32::max);
         let mut total = 0.0;
-        for j in 0..length {
-            row[j] = if sees(j) { (row[j] * scale - high).exp() } else { 0.0 };
-            total += row[j];
+        for (j, value) in row.iter_mut().enumerate() {
+            *value = if sees(j) { (*value * scale - high).exp() } else { 0.0 };
+            total += *value;
         }
         row.iter_mut().for_each(|value| *value /= total);
     }

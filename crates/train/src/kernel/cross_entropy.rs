@@ -56,13 +56,7 @@ fn cross_entropy_cpu(
 pub(crate) fn likeliest(logits: &Tensor, bias: Option<&Tensor>) -> Result<(Vec<u32>, Vec<f32>)> {
     let (rows, words) = logits.dims2()?;
     dispatch!(logits.device(), likeliest_cpu(logits, bias), |device| {
-        let args = [
-            Arg::In(logits),
-            Arg::Maybe(bias),
-            Arg::Out(0),
-            Arg::Out(1),
-            Arg::I32(words),
-        ];
+        let args = [Arg::In(logits), Arg::Maybe(bias), Arg::Out(0), Arg::Out(1), Arg::I32(words)];
         let outputs = [(rows.into(), DType::U32), (rows.into(), DType::F32)];
         let grid = Grid::Blocks(rows, 0);
         let outputs = launch(device, "likeliest", logits.dtype(), &grid, &args, &outputs)?;
@@ -75,7 +69,8 @@ fn likeliest_cpu(logits: &Tensor, bias: Option<&Tensor>) -> Result<(Vec<u32>, Ve
     let mut values = floats(logits)?;
     add_bias(&mut values, words, optional_floats(bias)?.as_deref());
     let best = values.chunks(words).map(|row| {
-        let first = (0..words).fold(0, |best, word| if row[word] > row[best] { word } else { best });
+        let first =
+            (0..words).fold(0, |best, word| if row[word] > row[best] { word } else { best });
         (first as u32, row[first] - log_sum_exp(row))
     });
     Ok(best.unzip())

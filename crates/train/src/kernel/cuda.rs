@@ -43,9 +43,13 @@ pub(super) fn launch(
             Arg::In(tensor) | Arg::Maybe(Some(tensor)) => pointer(device, tensor)?,
             Arg::Out(index) => pointer(device, &outputs[*index])?,
             Arg::Maybe(None) | Arg::Null => 0,
-            Arg::I32(value) => u64::from(i32::try_from(*value).map_err(candle_core::Error::wrap)? as u32),
+            Arg::I32(value) => {
+                u64::from(i32::try_from(*value).map_err(candle_core::Error::wrap)? as u32)
+            }
             Arg::U32(value) => u64::from(*value),
-            Arg::Count(value) => u64::from(u32::try_from(*value).map_err(candle_core::Error::wrap)?),
+            Arg::Count(value) => {
+                u64::from(u32::try_from(*value).map_err(candle_core::Error::wrap)?)
+            }
             Arg::I64(value) => *value as u64,
             Arg::U64(value) => *value,
             Arg::F32(value) => u64::from(value.to_bits()),
@@ -83,7 +87,9 @@ fn empty(device: &CudaDevice, shape: &Shape, dtype: DType) -> Result<Tensor> {
     // SAFETY: whoever launches writes every element before anything reads it.
     let storage = unsafe {
         match dtype {
-            DType::BF16 => CudaStorage::wrap_cuda_slice(device.alloc::<bf16>(count)?, device.clone()),
+            DType::BF16 => {
+                CudaStorage::wrap_cuda_slice(device.alloc::<bf16>(count)?, device.clone())
+            }
             DType::F32 => CudaStorage::wrap_cuda_slice(device.alloc::<f32>(count)?, device.clone()),
             DType::U32 => CudaStorage::wrap_cuda_slice(device.alloc::<u32>(count)?, device.clone()),
             other => bail!("no kernel writes {other:?}"),
@@ -136,10 +142,7 @@ fn ptx(dtype: DType) -> Result<(&'static str, &'static str)> {
 
 fn compile(define: &str) -> std::result::Result<String, String> {
     let source = format!("{define}{}", SOURCES.join("\n"));
-    let options = cudarc::nvrtc::CompileOptions {
-        arch: Some("compute_80"),
-        ..Default::default()
-    };
+    let options = cudarc::nvrtc::CompileOptions { arch: Some("compute_80"), ..Default::default() };
     let ptx = cudarc::nvrtc::compile_ptx_with_opts(source, options);
     ptx.map(|ptx| ptx.to_src()).map_err(|error| format!("{error:?}"))
 }

@@ -60,7 +60,8 @@ mod cublas {
         let (b_rows, b_columns) = b.dims2()?;
         let (m, k) = if op_a == Op::Plain { (a_rows, a_columns) } else { (a_columns, a_rows) };
         let (k_b, n) = if op_b == Op::Plain { (b_rows, b_columns) } else { (b_columns, b_rows) };
-        if (m, n, k) != (rows, columns, k_b) || a.dtype() != sum.dtype() || b.dtype() != sum.dtype() {
+        if (m, n, k) != (rows, columns, k_b) || a.dtype() != sum.dtype() || b.dtype() != sum.dtype()
+        {
             bail!("cannot add {a:?} · {b:?} ({op_a:?}, {op_b:?}) to {sum:?}");
         }
         let dtype = match sum.dtype() {

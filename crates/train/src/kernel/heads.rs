@@ -3,8 +3,8 @@
 use candle_core::{Device, Result, Tensor};
 use hangtag_weights::{ModelConfig, RopeStyle};
 
-use super::{dispatch, floats, indices, on_cpu, optional_floats};
 use super::launch::{Arg, Grid, launch};
+use super::{dispatch, floats, indices, on_cpu, optional_floats};
 
 /// How queries, keys and values of a batch are laid out.
 #[derive(Clone, Copy, Debug)]
@@ -94,8 +94,11 @@ pub(crate) fn split_heads(
         ];
         args.extend(shape_args(count, shape, rotation));
         let dtype = qkv.dtype();
-        let outputs =
-            [(shape.q_shape().into(), dtype), (shape.kv_shape().into(), dtype), (shape.kv_shape().into(), dtype)];
+        let outputs = [
+            (shape.q_shape().into(), dtype),
+            (shape.kv_shape().into(), dtype),
+            (shape.kv_shape().into(), dtype),
+        ];
         let outputs = launch(device, "split_heads", dtype, &Grid::Threads(count), &args, &outputs)?;
         Ok([outputs[0].clone(), outputs[1].clone(), outputs[2].clone()])
     })
@@ -184,7 +187,8 @@ pub(crate) fn split_heads_backward(
             args.extend(shape_args(count, shape, rotation));
             let output = [((rows, shape.width()).into(), dq.dtype())];
             let grid = Grid::Threads(count);
-            let outputs = launch(device, "split_heads_backward", dq.dtype(), &grid, &args, &output)?;
+            let outputs =
+                launch(device, "split_heads_backward", dq.dtype(), &grid, &args, &output)?;
             Ok(outputs[0].clone())
         }
     )
@@ -240,7 +244,8 @@ pub(crate) fn merge_heads_backward(dy: &Tensor, s: HeadShape) -> Result<Tensor> 
             let args = merge_args(dy, s.length, s.heads, s.dim);
             let output = [(s.q_shape().into(), dy.dtype())];
             let grid = Grid::Threads(dy.elem_count());
-            Ok(launch(device, "merge_heads_backward", dy.dtype(), &grid, &args, &output)?[0].clone())
+            Ok(launch(device, "merge_heads_backward", dy.dtype(), &grid, &args, &output)?[0]
+                .clone())
         }
     )
 }

@@ -66,7 +66,9 @@ pub(super) fn launch(
 /// When rows are no multiple of four long; the layers of all supported models are.
 pub(super) fn by_four(count: usize, width: usize) -> Result<Grid> {
     if !width.is_multiple_of(4) {
-        candle_core::bail!("rows of {width} numbers are no multiple of four, which the CUDA kernels want");
+        candle_core::bail!(
+            "rows of {width} numbers are no multiple of four, which the CUDA kernels want"
+        );
     }
     Ok(Grid::Threads(count / 4))
 }

@@ -49,7 +49,12 @@ impl Parts {
 }
 
 /// `b` (Σ rows of a part · rank) f32 as one matrix (rows, parts · rank) with `scale · b` in its blocks.
-pub(crate) fn block_diagonal(b: &Tensor, parts: &Parts, scale: f32, dtype: DType) -> Result<Tensor> {
+pub(crate) fn block_diagonal(
+    b: &Tensor,
+    parts: &Parts,
+    scale: f32,
+    dtype: DType,
+) -> Result<Tensor> {
     let shape = (parts.rows, parts.width());
     dispatch!(b.device(), block_diagonal_cpu(b, parts, scale), |device| {
         let count = parts.rows * parts.width();
@@ -63,7 +68,8 @@ pub(crate) fn block_diagonal(b: &Tensor, parts: &Parts, scale: f32, dtype: DType
             Arg::F32(scale),
         ];
         let grid = Grid::Threads(count);
-        Ok(launch(device, "block_diagonal", dtype, &grid, &args, &[(shape.into(), dtype)])?[0].clone())
+        Ok(launch(device, "block_diagonal", dtype, &grid, &args, &[(shape.into(), dtype)])?[0]
+            .clone())
     })
     .and_then(|matrix| matrix.to_dtype(dtype))
 }

@@ -60,7 +60,8 @@ macro_rules! dispatch {
     ($device:expr, $cpu:expr, $cuda:expr) => {
         match $device {
             candle_core::Device::Cpu => $cpu,
-            candle_core::Device::Cuda(device) => {
+            candle_core::Device::Cuda(device) =>
+            {
                 #[allow(clippy::redundant_closure_call)]
                 $cuda(device)
             }

@@ -2,8 +2,8 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{dispatch, floats, on_cpu, optional_floats};
 use super::launch::{Arg, Grid, launch};
+use super::{dispatch, floats, on_cpu, optional_floats};
 
 /// A normalisation's frozen numbers.
 #[derive(Clone, Debug)]
@@ -30,7 +30,11 @@ impl Addends<'_> {
 }
 
 /// `x` (rows, hidden) with `addends`, rounded, and its normalisation: (rows, hidden) both.
-pub(crate) fn add_norm(x: &Tensor, addends: Addends<'_>, norm: &NormParams) -> Result<(Tensor, Tensor)> {
+pub(crate) fn add_norm(
+    x: &Tensor,
+    addends: Addends<'_>,
+    norm: &NormParams,
+) -> Result<(Tensor, Tensor)> {
     dispatch!(x.device(), add_norm_cpu(x, addends, norm), |device| {
         let (rows, cols) = x.dims2()?;
         let alone = addends.is_empty();
@@ -51,7 +55,8 @@ pub(crate) fn add_norm(x: &Tensor, addends: Addends<'_>, norm: &NormParams) -> R
             Arg::F32(norm.eps),
             Arg::I32(usize::from(norm.centre)),
         ];
-        let outputs = launch(device, "add_norm", x.dtype(), &Grid::Blocks(rows, cols * 4), &args, &outputs)?;
+        let outputs =
+            launch(device, "add_norm", x.dtype(), &Grid::Blocks(rows, cols * 4), &args, &outputs)?;
         Ok((outputs.get(1).unwrap_or(x).clone(), outputs[0].clone()))
     })
 }
@@ -70,7 +75,8 @@ fn add_norm_cpu(x: &Tensor, addends: Addends<'_>, norm: &NormParams) -> Result<(
     for (row, out) in sum.chunks(cols).zip(y.chunks_mut(cols)) {
         let (mean, scale) = moments(row, norm);
         for (c, out) in out.iter_mut().enumerate() {
-            *out = (row[c] - mean) * scale * weight[c] + shift.as_ref().map_or(0.0, |shift| shift[c]);
+            *out =
+                (row[c] - mean) * scale * weight[c] + shift.as_ref().map_or(0.0, |shift| shift[c]);
         }
     }
     Ok((on_cpu(sum, (rows, cols))?, on_cpu(y, (rows, cols))?))
@@ -96,7 +102,14 @@ pub(crate) fn norm_backward(
             Arg::I32(usize::from(norm.centre)),
         ];
         let output = [(x.shape().clone(), x.dtype())];
-        let outputs = launch(device, "norm_backward", x.dtype(), &Grid::Blocks(rows, cols * 4), &args, &output)?;
+        let outputs = launch(
+            device,
+            "norm_backward",
+            x.dtype(),
+            &Grid::Blocks(rows, cols * 4),
+            &args,
+            &output,
+        )?;
         Ok(outputs[0].clone())
     })
 }

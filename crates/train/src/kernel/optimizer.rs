@@ -105,9 +105,13 @@ fn adamw_cpu(
         m[index] = step.beta1 * m[index] + (1.0 - step.beta1) * g;
         v[index] = step.beta2 * v[index] + (1.0 - step.beta2) * g * g;
         let decayed = p[index] * (1.0 - rate * step.decay);
-        p[index] =
-            decayed - rate * (m[index] / correction1) / ((v[index] / correction2).sqrt() + step.eps);
+        p[index] = decayed
+            - rate * (m[index] / correction1) / ((v[index] / correction2).sqrt() + step.eps);
     }
     let count = p.len();
-    Ok(Moments { parameters: on_cpu(p, count)?, first: on_cpu(m, count)?, second: on_cpu(v, count)? })
+    Ok(Moments {
+        parameters: on_cpu(p, count)?,
+        first: on_cpu(m, count)?,
+        second: on_cpu(v, count)?,
+    })
 }

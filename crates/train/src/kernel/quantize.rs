@@ -47,6 +47,7 @@ fn fake_quantize_q4_0_cpu(weight: &Tensor, delta: &Tensor) -> Result<Tensor> {
     let mut values = floats(weight)?;
     values.iter_mut().zip(floats(delta)?).for_each(|(value, delta)| *value += delta);
     let bytes = blocks::quantize_q4_0_least_error(&values);
-    let rounded = blocks::dequantize(blocks::DType::Q4_0, &bytes).map_err(candle_core::Error::wrap)?;
+    let rounded =
+        blocks::dequantize(blocks::DType::Q4_0, &bytes).map_err(candle_core::Error::wrap)?;
     on_cpu(rounded, weight.shape())
 }

@@ -9,13 +9,8 @@ use super::{NOTHING, dispatch, floats, indices, on_cpu};
 pub(crate) fn gather_rows(x: &Tensor, rows: &Tensor) -> Result<Tensor> {
     let (count, width) = (rows.elem_count(), x.dims2()?.1);
     dispatch!(x.device(), gather_rows_cpu(x, rows), |device| {
-        let args = [
-            Arg::In(x),
-            Arg::In(rows),
-            Arg::Out(0),
-            Arg::Count(count * width),
-            Arg::I32(width),
-        ];
+        let args =
+            [Arg::In(x), Arg::In(rows), Arg::Out(0), Arg::Count(count * width), Arg::I32(width)];
         let output = [((count, width).into(), x.dtype())];
         let grid = by_four(count * width, width)?;
         Ok(launch(device, "gather_rows", x.dtype(), &grid, &args, &output)?[0].clone())

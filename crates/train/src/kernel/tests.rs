@@ -52,9 +52,13 @@ fn norms() -> [NormParams; 2] {
 #[test]
 fn norms_have_the_gradient_of_their_finite_differences() {
     let mut rng = Rng::new(1);
-    let (x, dy, residual) = (random(&mut rng, (3, 8)), random(&mut rng, (3, 8)), random(&mut rng, (3, 8)));
+    let (x, dy, residual) =
+        (random(&mut rng, (3, 8)), random(&mut rng, (3, 8)), random(&mut rng, (3, 8)));
     for norm in norms() {
-        let f = |x: &Tensor| weighted(&add_norm(x, Addends::default(), &norm).unwrap().1, &dy) + weighted(x, &residual);
+        let f = |x: &Tensor| {
+            weighted(&add_norm(x, Addends::default(), &norm).unwrap().1, &dy)
+                + weighted(x, &residual)
+        };
         let dx = norm_backward(&x, &norm, &dy, Some(&residual)).unwrap();
         assert!(error_of(&dx, &x, &f) < BOUND);
         // The comparison can fail.
@@ -78,7 +82,10 @@ fn addends_are_added_before_the_norm() {
 
 fn distance(a: &Tensor, b: &Tensor) -> f64 {
     let (a, b) = (a.to_dtype(DType::F32).unwrap(), b.to_dtype(DType::F32).unwrap());
-    let (a, b) = (floats(&a.to_device(&Device::Cpu).unwrap()).unwrap(), floats(&b.to_device(&Device::Cpu).unwrap()).unwrap());
+    let (a, b) = (
+        floats(&a.to_device(&Device::Cpu).unwrap()).unwrap(),
+        floats(&b.to_device(&Device::Cpu).unwrap()).unwrap(),
+    );
     assert_eq!(a.len(), b.len());
     assert!(a.iter().chain(&b).all(|value| value.is_finite()));
     let square = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
@@ -106,7 +113,11 @@ fn heads_have_the_gradient_of_their_finite_differences() {
     let qkv = random(&mut rng, (10, 48));
     let bias = random(&mut rng, 48);
     let positions = Tensor::new(&[0_u32, 1, 2, 3, 1, 0, 1, 5, 6, 7], &Device::Cpu).unwrap();
-    let weights = [random(&mut rng, s.q_shape()), random(&mut rng, s.kv_shape()), random(&mut rng, s.kv_shape())];
+    let weights = [
+        random(&mut rng, s.q_shape()),
+        random(&mut rng, s.kv_shape()),
+        random(&mut rng, s.kv_shape()),
+    ];
     for (rotary, interleaved) in [(6, true), (6, false), (4, false), (4, true)] {
         let rotation = rotation(rotary, interleaved);
         let f = |qkv: &Tensor| {
@@ -117,12 +128,27 @@ fn heads_have_the_gradient_of_their_finite_differences() {
         assert!(error_of(&dqkv, &qkv, &f) < BOUND, "{rotary} {interleaved}");
     }
     let merged = merge_heads(&weights[0]).unwrap();
-    assert_eq!(floats(&merge_heads_backward(&merged, s).unwrap()).unwrap(), floats(&weights[0]).unwrap());
+    assert_eq!(
+        floats(&merge_heads_backward(&merged, s).unwrap()).unwrap(),
+        floats(&weights[0]).unwrap()
+    );
 }
 
 /// Two sequences of five tokens: a text of two with runs behind it, and a plain one with a window of three.
 fn mask(window: u32) -> Mask {
-    let spans: Vec<u32> = [[0, 2, 0], [0, 2, 0], [0, 2, 2], [0, 2, 2], [0, 2, 4], [0, 1, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0]].concat();
+    let spans: Vec<u32> = [
+        [0, 2, 0],
+        [0, 2, 0],
+        [0, 2, 2],
+        [0, 2, 2],
+        [0, 2, 4],
+        [0, 1, 0],
+        [0, 1, 0],
+        [0, 1, 0],
+        [0, 1, 0],
+        [0, 1, 0],
+    ]
+    .concat();
     Mask {
         spans: Tensor::new(spans, &Device::Cpu).unwrap(),
         positions: Tensor::new(&[0_u32, 1, 2, 3, 2, 0, 1, 2, 3, 4], &Device::Cpu).unwrap(),
@@ -152,7 +178,8 @@ fn softmax_sees_the_text_and_its_own_run() {
 #[test]
 fn activations_have_the_gradient_of_their_finite_differences() {
     let mut rng = Rng::new(7);
-    let (x, dy, bias) = ((random(&mut rng, (3, 8)) * 3.0).unwrap(), random(&mut rng, (3, 4)), random(&mut rng, 8));
+    let (x, dy, bias) =
+        ((random(&mut rng, (3, 8)) * 3.0).unwrap(), random(&mut rng, (3, 4)), random(&mut rng, 8));
     let dx = swiglu_backward(&x, &dy).unwrap();
     assert!(error_of(&dx, &x, &|x| weighted(&swiglu(x).unwrap(), &dy)) < BOUND);
     let dy = random(&mut rng, (3, 8));
@@ -167,7 +194,9 @@ fn cross_entropy_has_the_gradient_of_its_finite_differences() {
     let targets = Tensor::new(&[6_u32, 0, 3], &Device::Cpu).unwrap();
     let weights = Tensor::new(&[1.0_f32, 0.25, 2.0], &Device::Cpu).unwrap();
     let loss = |logits: &Tensor| cross_entropy(logits, Some(&bias), &targets, &weights).unwrap();
-    let f = |logits: &Tensor| floats(&loss(logits).0).unwrap().iter().map(|&loss| f64::from(loss)).sum();
+    let f = |logits: &Tensor| {
+        floats(&loss(logits).0).unwrap().iter().map(|&loss| f64::from(loss)).sum()
+    };
     assert!(error_of(&loss(&logits).1, &logits, &f) < BOUND);
 }
 
@@ -207,7 +236,11 @@ fn dropout_keeps_the_mean_and_depends_on_the_seed_alone() {
 }
 
 fn moments(rng: &mut Rng) -> Moments {
-    Moments { parameters: random(rng, 6), first: random(rng, 6), second: random(rng, 6).abs().unwrap() }
+    Moments {
+        parameters: random(rng, 6),
+        first: random(rng, 6),
+        second: random(rng, 6).abs().unwrap(),
+    }
 }
 
 const STEP: AdamwStep = AdamwStep {
@@ -238,7 +271,8 @@ fn adamw_is_the_papers() {
         let v = 0.99 * get(&state.second, i) + 0.01 * g * g;
         let rate = if i < 4 { 0.1 } else { 0.4 };
         let (m_hat, v_hat) = (m / (1.0 - 0.9_f64.powi(3)), v / (1.0 - 0.99_f64.powi(3)));
-        let p = get(&state.parameters, i) * (1.0 - rate * 0.01) - rate * m_hat / (v_hat.sqrt() + 1e-8);
+        let p =
+            get(&state.parameters, i) * (1.0 - rate * 0.01) - rate * m_hat / (v_hat.sqrt() + 1e-8);
         assert!((get(&after.parameters, i) - p).abs() < 1e-5, "{i}");
     }
     let broken = adamw(&state, &gradient, &one(f32::NAN), &one(2.0), &STEP).unwrap();
@@ -250,8 +284,12 @@ fn rounding_is_the_exports() {
     let mut rng = Rng::new(11);
     let (weight, delta) = (random(&mut rng, (2, 64)), (random(&mut rng, (2, 64)) * 0.1).unwrap());
     let sum = floats(&(&weight + &delta).unwrap()).unwrap();
-    let exported = blocks::dequantize(blocks::DType::Q4_0, &blocks::quantize_q4_0_least_error(&sum)).unwrap();
-    assert_eq!(floats(&fake_quantize_q4_0(&weight, &delta, DType::F32).unwrap()).unwrap(), exported);
+    let exported =
+        blocks::dequantize(blocks::DType::Q4_0, &blocks::quantize_q4_0_least_error(&sum)).unwrap();
+    assert_eq!(
+        floats(&fake_quantize_q4_0(&weight, &delta, DType::F32).unwrap()).unwrap(),
+        exported
+    );
 }
 
 /// Every CUDA kernel against its twin, in f32 and bf16.
@@ -261,7 +299,11 @@ mod on_the_gpu {
 
     /// Moves a tensor to the GPU; floats become `dtype`.
     fn there(tensor: &Tensor, dtype: DType, gpu: &Device) -> Tensor {
-        let tensor = if tensor.dtype() == DType::F32 { tensor.to_dtype(dtype).unwrap() } else { tensor.clone() };
+        let tensor = if tensor.dtype() == DType::F32 {
+            tensor.to_dtype(dtype).unwrap()
+        } else {
+            tensor.clone()
+        };
         tensor.to_device(gpu).unwrap()
     }
 
@@ -277,9 +319,15 @@ mod on_the_gpu {
 
     impl Check {
         /// `run` gets inputs of the activations' type and must give the same on both devices.
-        fn same(&self, name: &str, inputs: &[Tensor], run: &dyn Fn(&[Tensor], &Device) -> Vec<Tensor>) {
+        fn same(
+            &self,
+            name: &str,
+            inputs: &[Tensor],
+            run: &dyn Fn(&[Tensor], &Device) -> Vec<Tensor>,
+        ) {
             let here: Vec<Tensor> = inputs.iter().map(|input| rounded(input, self.dtype)).collect();
-            let away: Vec<Tensor> = inputs.iter().map(|input| there(input, self.dtype, &self.gpu)).collect();
+            let away: Vec<Tensor> =
+                inputs.iter().map(|input| there(input, self.dtype, &self.gpu)).collect();
             let bound = if self.dtype == DType::F32 { 1e-5 } else { 6e-3 };
             for (expected, found) in run(&here, &Device::Cpu).iter().zip(run(&away, &self.gpu)) {
                 let error = distance(&found, expected);
@@ -346,7 +394,8 @@ mod on_the_gpu {
             check.same("gelu", &[draw(9, 32), draw(9, 32)], &|x, _| {
                 vec![gelu(&x[0], None).unwrap(), gelu_backward(&x[0], None, &x[1]).unwrap()]
             });
-            let scores = [draw(2 * 3 * 160, 160), draw(2 * 3 * 160, 160)].map(|t| t.reshape((2, 3, 160, 160)).unwrap());
+            let scores = [draw(2 * 3 * 160, 160), draw(2 * 3 * 160, 160)]
+                .map(|t| t.reshape((2, 3, 160, 160)).unwrap());
             check.same("masked_softmax", &scores, &|x, device| {
                 let p = masked_softmax(&x[0], &mask_on(device), 0.7).unwrap();
                 let ds = softmax_backward(&p, &x[1], 0.7).unwrap();
@@ -355,7 +404,8 @@ mod on_the_gpu {
             check.same("heads", &[draw(10, 48)], &|x, device| heads_and_back(&x[0], device));
             check.same("cross_entropy", &[draw(7, 300)], &|x, device| {
                 let targets = Tensor::new(&[6_u32, 0, 3, 299, 12, 13, 14], device).unwrap();
-                let weights = Tensor::new(&[1.0_f32, 0.25, 2.0, 1.0, 1.0, 1.0, 1.0], device).unwrap();
+                let weights =
+                    Tensor::new(&[1.0_f32, 0.25, 2.0, 1.0, 1.0, 1.0, 1.0], device).unwrap();
                 let (loss, gradient) = cross_entropy(&x[0], None, &targets, &weights).unwrap();
                 let (words, logs) = likeliest(&x[0], None).unwrap();
                 let words: Vec<f32> = words.into_iter().map(|word| word as f32).collect();
@@ -402,25 +452,44 @@ mod on_the_gpu {
             vec![matrix, blocks]
         });
         let state = moments(&mut rng);
-        let inputs = [state.parameters, state.first, state.second, random(&mut rng, 6), Tensor::new(&[3.0_f32], &Device::Cpu).unwrap()];
+        let inputs = [
+            state.parameters,
+            state.first,
+            state.second,
+            random(&mut rng, 6),
+            Tensor::new(&[3.0_f32], &Device::Cpu).unwrap(),
+        ];
         check.same("adamw", &inputs, &|x, device| {
-            let state = Moments { parameters: x[0].clone(), first: x[1].clone(), second: x[2].clone() };
+            let state =
+                Moments { parameters: x[0].clone(), first: x[1].clone(), second: x[2].clone() };
             let weight = Tensor::new(&[2.0_f32], device).unwrap();
             let after = adamw(&state, &x[3], &x[4], &weight, &STEP).unwrap();
             vec![after.parameters, after.first, after.second]
         });
-        let (weight, delta) = (random(&mut rng, (64, 96)), (random(&mut rng, (64, 96)) * 0.1).unwrap());
+        let (weight, delta) =
+            (random(&mut rng, (64, 96)), (random(&mut rng, (64, 96)) * 0.1).unwrap());
         let expected = fake_quantize_q4_0(&weight, &delta, DType::F32).unwrap();
-        let found = fake_quantize_q4_0(&there(&weight, DType::F32, &gpu), &there(&delta, DType::F32, &gpu), DType::F32);
+        let found = fake_quantize_q4_0(
+            &there(&weight, DType::F32, &gpu),
+            &there(&delta, DType::F32, &gpu),
+            DType::F32,
+        );
         // To the bit: the export must write what training saw.
-        assert_eq!(floats(&found.unwrap().to_device(&Device::Cpu).unwrap()).unwrap(), floats(&expected).unwrap());
+        assert_eq!(
+            floats(&found.unwrap().to_device(&Device::Cpu).unwrap()).unwrap(),
+            floats(&expected).unwrap()
+        );
         for dtype in [blocks::DType::Q4_0, blocks::DType::Q4_1, blocks::DType::Q8_0] {
             let bytes = blocks::quantize(dtype, &floats(&weight).unwrap()).unwrap();
             let count = bytes.len();
             let bytes = Tensor::from_vec(bytes, count, &Device::Cpu).unwrap();
             let expected = dequantize(&bytes, dtype, (64, 96), DType::F32).unwrap();
-            let found = dequantize(&bytes.to_device(&gpu).unwrap(), dtype, (64, 96), DType::F32).unwrap();
-            assert_eq!(floats(&found.to_device(&Device::Cpu).unwrap()).unwrap(), floats(&expected).unwrap());
+            let found =
+                dequantize(&bytes.to_device(&gpu).unwrap(), dtype, (64, 96), DType::F32).unwrap();
+            assert_eq!(
+                floats(&found.to_device(&Device::Cpu).unwrap()).unwrap(),
+                floats(&expected).unwrap()
+            );
         }
     }
 }
