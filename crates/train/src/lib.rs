@@ -26,6 +26,8 @@ mod model_tests;
 mod pack;
 mod rng;
 mod trainer;
+#[cfg(test)]
+mod trainer_tests;
 
 pub use base::{Base, BasePrecision, GgufTensors, Tensors};
 pub use bench::{SHAPES, TrainBench, TrainBenchReport, shape};

@@ -1,0 +1,88 @@
+//! A run on a tiny model: interrupted and resumed is the same as uninterrupted, to the bit.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use hangtag_task::{Product, TaskError, Tokenize};
+
+use crate::base::Base;
+use crate::config::TrainConfig;
+use crate::model_tests::golden;
+use crate::trainer::{Ending, Run, TrainEvent, train};
+use crate::{TrainError, checkpoint};
+
+/// A byte a token, from 60 on.
+struct Bytes;
+
+impl Tokenize for Bytes {
+    fn encode_start(&self, text: &str) -> Result<Vec<u32>, TaskError> {
+        self.encode_continuation(text)
+    }
+
+    fn encode_continuation(&self, text: &str) -> Result<Vec<u32>, TaskError> {
+        Ok(text.bytes().map(|byte| 60 + u32::from(byte)).collect())
+    }
+
+    fn decode(&self, tokens: &[u32]) -> String {
+        tokens.iter().map(|&token| token.saturating_sub(60) as u8 as char).collect()
+    }
+}
+
+fn products() -> Vec<Product> {
+    let row = |i: usize| {
+        let text = format!("Shoe {i} red, size 4{i}");
+        format!(
+            r#"{{"id":"{i}","category":"Shoes","text":"{text}","features":{{"Size":"4{i}","Color":"red","Sole":null}}}}"#
+        )
+    };
+    (0..6).filter_map(|i| Product::from_json(&row(i)).ok()).collect()
+}
+
+fn config() -> TrainConfig {
+    let text = "[lora]\nrank = 2\ndropout = 0.1\n[data]\nlength = 128\nmax_prefix_tokens = 64\nsequences = 1\n\
+                [augment]\nname_style = 0.3\n[optimizer]\nepochs = 2\n[run]\nlog_steps = 1\ncheckpoint_steps = 0\n";
+    TrainConfig::from_toml(text, "test").unwrap()
+}
+
+fn run(
+    base: &Base,
+    config: &TrainConfig,
+    out: &Path,
+    resume: bool,
+    stop_at: Option<u32>,
+) -> Result<Ending, TrainError> {
+    let products = products();
+    let run = Run {
+        config,
+        base,
+        base_name: "tiny",
+        tokenizer: &Bytes,
+        train: &products,
+        val: &[],
+        init: None,
+        out,
+    };
+    train(&run, resume, &mut |event| match event {
+        TrainEvent::Steps(report) if Some(report.step) == stop_at => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    })
+}
+
+#[test]
+fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
+    let mut base = golden("llama");
+    // The tiny model knows 64 positions; its angles reach further.
+    base.config.max_position_embeddings = 256;
+    let (config, whole, parts) =
+        (config(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    assert_eq!(run(&base, &config, whole.path(), false, None).unwrap(), Ending::Finished);
+    assert_eq!(run(&base, &config, parts.path(), false, Some(3)).unwrap(), Ending::Interrupted);
+    let read = |folder: &Path| std::fs::read(checkpoint::path(folder)).unwrap();
+    assert_ne!(read(whole.path()), read(parts.path()));
+    assert_eq!(run(&base, &config, parts.path(), true, None).unwrap(), Ending::Finished);
+    assert_eq!(read(whole.path()), read(parts.path()));
+
+    let other = TrainConfig { seed: 2, ..config };
+    let error = run(&base, &other, parts.path(), true, None).unwrap_err().to_string();
+    assert!(error.contains("other data or settings"), "{error}");
+}
