@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use hangtag_weights::atomic;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
@@ -40,7 +41,6 @@ pub(crate) fn path(folder: &Path) -> PathBuf {
 /// Writes the state beside the old one and then takes its place: an interrupted write leaves the old one.
 pub(crate) fn save(folder: &Path, progress: &Progress, state: &Moments) -> Result<(), TrainError> {
     let path = path(folder);
-    let temporary = path.with_extension("tmp");
     let broken = |problem: String| TrainError::Checkpoint { path: path.clone(), problem };
     let json = serde_json::to_string(progress).map_err(|error| broken(error.to_string()))?;
     let names = ["parameters", "first_moments", "second_moments"];
@@ -60,12 +60,7 @@ pub(crate) fn save(folder: &Path, progress: &Progress, state: &Moments) -> Resul
     let metadata = HashMap::from([(KEY.to_owned(), json)]);
     let file =
         safetensors::serialize(views, Some(metadata)).map_err(|error| broken(error.to_string()))?;
-    let written = fs::write(&temporary, file).and_then(|()| fs::rename(&temporary, &path));
-    written.map_err(|source| {
-        // What is left of a write that failed, on a full disk, is in the way.
-        let _ = fs::remove_file(&temporary);
-        TrainError::Io { path: path.clone(), source }
-    })
+    atomic::write(&path, &file).map_err(TrainError::io(&path))
 }
 
 /// Reads the state of the run in `folder`.
