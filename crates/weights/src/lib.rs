@@ -11,7 +11,7 @@ pub mod atomic;
 pub mod blocks;
 pub mod config;
 mod counted;
-#[cfg(all(feature = "tokenizer", not(target_arch = "wasm32")))]
+#[cfg(not(target_arch = "wasm32"))]
 pub mod export;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod fetch;
@@ -24,7 +24,6 @@ pub mod registry;
 pub mod row_order;
 pub mod safetensors;
 pub mod source;
-#[cfg(feature = "tokenizer")]
 pub mod tokenizer;
 
 pub use adapter::{Adapter, AdapterConfig, AdapterError, Linear, Lora};
@@ -36,5 +35,6 @@ pub use metadata::{Array, Metadata, MetadataError, Value};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{ByteSource, MemorySource, SourceError};
+pub use tokenizer::TokenizerError;
 #[cfg(feature = "tokenizer")]
-pub use tokenizer::{Position, Tokenizer, TokenizerError};
+pub use tokenizer::{Position, Tokenizer};

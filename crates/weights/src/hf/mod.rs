@@ -1,13 +1,13 @@
 //! Folders in the form of Hugging Face transformers: `config.json`, safetensors, `tokenizer.json`.
 
 mod config;
-#[cfg(all(feature = "tokenizer", not(target_arch = "wasm32")))]
+#[cfg(not(target_arch = "wasm32"))]
 mod folder;
 mod metadata;
 mod names;
 
 pub use config::{SpecialTokens, from_json as config_from_json, to_json as config_to_json};
-#[cfg(all(feature = "tokenizer", not(target_arch = "wasm32")))]
+#[cfg(not(target_arch = "wasm32"))]
 pub use folder::HfFolder;
 pub use metadata::metadata_of;
 pub use names::{HfPart, parts};
@@ -64,7 +64,6 @@ pub enum HfError {
     #[error(transparent)]
     Metadata(#[from] MetadataError),
     /// The tokenizer is not supported, or damaged.
-    #[cfg(feature = "tokenizer")]
     #[error(transparent)]
     Tokenizer(#[from] crate::tokenizer::TokenizerError),
     /// The weights could not be read.

@@ -1,6 +1,6 @@
 //! A GGUF file's tokenizer metadata out of `tokenizer.json` and `tokenizer_config.json`.
 
-use super::{Tokenizer, TokenizerError};
+use super::TokenizerError;
 use crate::metadata::Metadata;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -69,7 +69,10 @@ pub fn metadata_from_hf(
     }
     metadata.insert("tokenizer.ggml.tokens", tokens.texts);
     metadata.insert("tokenizer.ggml.token_type", tokens.kinds);
-    Tokenizer::from_gguf(metadata).map(|_| ())
+    // The last contradictions show when the tokenizer is made.
+    #[cfg(feature = "tokenizer")]
+    super::Tokenizer::from_gguf(metadata)?;
+    Ok(())
 }
 
 fn parse(file: &str, text: &str) -> Result<Value, TokenizerError> {

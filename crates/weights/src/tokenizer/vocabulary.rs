@@ -30,7 +30,6 @@ pub(super) struct Vocabulary<'a> {
     others: HashSet<&'a str>,
     pub(super) bos: Option<u32>,
     pub(super) eos: Option<u32>,
-    pub(super) end_of_turn: Option<u32>,
 }
 
 impl<'a> Vocabulary<'a> {
@@ -66,7 +65,7 @@ impl<'a> Vocabulary<'a> {
                 others.insert(token.as_str());
             }
         }
-        Ok(Self { tokens, kinds, ids, others, bos, eos, end_of_turn })
+        Ok(Self { tokens, kinds, ids, others, bos, eos })
     }
 
     /// Id, text and kind of every token, in the order of ids.
@@ -99,11 +98,6 @@ impl<'a> Vocabulary<'a> {
     /// Whether `text` is a token of any kind.
     pub(super) fn contains(&self, text: &str) -> bool {
         self.ids.contains_key(text) || self.others.contains(text)
-    }
-
-    /// All that text can become, for the `tokenizers` crate.
-    pub(super) fn to_map(&self) -> impl Iterator<Item = (String, u32)> {
-        self.ids.iter().map(|(&text, &id)| (text.to_owned(), id))
     }
 }
 
