@@ -50,16 +50,21 @@ impl Site {
         self.write_manifest(name, &path)
     }
 
-    /// Adds the package `models/NAME` with the GGUF file at `path`, linked where the disk allows it.
+    /// Adds the package in `folder` as `models/NAME`, its files linked where the disk allows it.
     ///
     /// # Errors
-    /// When it can be neither linked nor copied.
-    pub fn add_package_of(&self, name: &str, path: &Path) -> Result<()> {
-        let target = self.package_file(name)?;
-        if fs::hard_link(path, &target).is_err() {
-            fs::copy(path, &target)?;
+    /// When one can be neither linked nor copied.
+    pub fn add_package_folder(&self, name: &str, folder: &Path) -> Result<()> {
+        let to = self.folder.path().join("models").join(name);
+        fs::create_dir_all(&to)?;
+        for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+            let from = entry?.path();
+            let target = to.join(from.file_name().unwrap_or_default());
+            if fs::hard_link(&from, &target).is_err() {
+                fs::copy(&from, &target)?;
+            }
         }
-        self.write_manifest(name, &target)
+        Ok(())
     }
 
     /// Changes the GGUF file of the package `models/NAME` and leaves its manifest as it is.
@@ -103,6 +108,8 @@ impl Site {
             name: name.to_owned(),
             base: "random weights".to_owned(),
             adapter: None,
+            trained_on: None,
+            card: None,
             licence: "MIT OR Apache-2.0".to_owned(),
             task_version: hangtag_task::TASK_VERSION,
             presets: vec![],

@@ -35,6 +35,8 @@ fn exported(name: &str, gguf_type: GgufType) -> Result<Reference> {
         name: name.to_owned(),
         base: name.to_owned(),
         adapter: None,
+        trained_on: None,
+        card: None,
         licence: "MIT".to_owned(),
         task_version: hangtag_task::TASK_VERSION,
     };

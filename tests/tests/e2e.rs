@@ -10,7 +10,8 @@ use hangtag_tests::goldens;
 use hangtag_tests::require::require;
 use hangtag_tests::site::{Site, dist};
 use hangtag_tests::variants::Variant;
-use hangtag_weights::{ByteSource, DType, FileSource, Gguf, MemorySource, fetch};
+use hangtag_weights::registry::DEFAULT_MODEL;
+use hangtag_weights::{ByteSource, DType, FileSource, Gguf, MemorySource, fetch, trained};
 use serde::Deserialize;
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -466,11 +467,20 @@ async fn the_real_model_answers_on_the_page_as_natively() -> Result<()> {
     let text = "Philips LED bulb E27, 9 W, warm white";
     let features = "Brand, Socket, Power, Color";
     let Some(stage) = stage("SmolLM2", BrowserOptions::default()).await? else { return Ok(()) };
-    let found = fetch::fetch("smollm2-135m", &fetch::cache_dir()?, &mut |_| {});
-    let Some(path) = require("page: SmolLM2", found) else { return Ok(()) };
+    let model = trained::find(DEFAULT_MODEL).context("the default model is not known")?;
+    let found = trained::prepare(model, &fetch::cache_dir()?, &mut |_| {});
+    let Some(folder) = require("page: SmolLM2", found) else { return Ok(()) };
+    let path = folder.join(format!("{DEFAULT_MODEL}.gguf"));
     let Some(native) = native(FileSource::open(&path)?, text, features)? else { return Ok(()) };
-    stage.site.add_package_of("smollm2", &path)?;
+    stage.site.add_package_folder("smollm2", &folder)?;
     stage.open("smollm2").await?;
+    stage.browser.attribute_becomes("model-card", "data-state", &["absent"]).await?;
+    // Folded away, so not seen by `text`.
+    let facts = "return ['model-name', 'model-adapter', 'model-trained-on', 'card']
+        .map(name => document.querySelector(`[data-testid=${name}]`).textContent)";
+    let facts: [String; 4] = stage.browser.script(facts, vec![]).await?;
+    let expected = [DEFAULT_MODEL, DEFAULT_MODEL, model.trained_on, model.card];
+    assert_eq!(facts.each_ref().map(String::as_str), expected);
     let rows = stage.extract(text, features).await?;
     assert_same(&rows, &native);
     Ok(())

@@ -15,13 +15,14 @@
 //! | `extract`, `stop` | the buttons; `stop` is disabled when nothing runs |
 //! | `engine-state` | the header's pill; `data-state`: `starting`, `unsupported`, `absent`, `loading`, `ready`, `failed` |
 //! | `model-card` | the model; the same `data-state` |
-//! | `model-name`, `model-size`, `model-kept`, `model-gpu`, `model-memory` | its facts; `model-kept` is there when the files are on this device |
+//! | `model-name`, `model-size`, `model-kept`, `model-adapter`, `model-trained-on`, `model-gpu`, `model-memory` | its facts; `model-kept` is there when the files are on this device |
 //! | `model-load`, `model-pause`, `model-forget`, `model-restart` | its buttons |
 //! | `model-progress` | its progress; `data-step`: `waiting`, `downloading`, `checking`, `uploading` |
 //! | `model-downloaded` | `data-bytes`: bytes that this visit fetched |
 //! | `model-error`, `model-notice` | failure of loading; why the model could not be kept |
 //! | `software-gpu` | notice that the CPU plays the GPU |
-//! | `untrained` | notice that the model is not trained for the task |
+//! | `quality` | a word about how far to trust it |
+//! | `card` | text of its model card; absent when its package has none |
 //! | `results` | the results; `data-phase`: `empty`, `waiting`, `running`, `finished`, `stopped`, `failed` |
 //! | `status` | live region with the state of the run in words |
 //! | `run-error` | failure of the last run |

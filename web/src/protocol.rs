@@ -131,8 +131,12 @@ pub struct Package {
     pub licence: String,
     /// Bytes of all its files.
     pub size_bytes: u64,
-    /// Whether it is a base model as published, not trained for the extraction task.
-    pub is_base: bool,
+    /// The adapter that was merged into it; `None` for a model as it was published.
+    pub adapter: Option<String>,
+    /// What the adapter was trained on, in a few words.
+    pub trained_on: Option<String>,
+    /// Text of its model card, in Markdown.
+    pub card: Option<String>,
     /// Bytes already on this device, checked or partly downloaded.
     pub kept_bytes: u64,
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use hangtag_weights::registry::{DEFAULT_BASE, DEFAULT_MODEL};
 
 use crate::dataset::args::DatasetArgs;
 use crate::evaluate::args::EvaluateArgs;
@@ -111,7 +112,7 @@ pub struct ExtractArgs {
 #[derive(ClapArgs)]
 pub struct ModelArgs {
     /// A GGUF file, a model package (a folder with manifest.json), or the name of a known model
-    #[arg(short, long, value_name = "MODEL", default_value = "smollm2-135m")]
+    #[arg(short, long, value_name = "MODEL", default_value = DEFAULT_MODEL)]
     pub model: String,
 
     /// Tokens that the model keeps in memory, text and answers together [default: 4096]
@@ -152,11 +153,12 @@ pub enum InputFormat {
 /// Get a model by name and keep it, so that later runs need no network
 #[derive(ClapArgs)]
 #[command(
-    after_help = "The file is checked against its known SHA-256, kept in your cache folder (or in $HANGTAG_CACHE), and its \
-                  path is printed.\n\nExample:\n  hangtag fetch smollm2-135m"
+    after_help = "smollm2-135m is a base as it was published, one file. smollm2-135m-products is that base with our adapter for \
+                  product features merged in, a package folder. It is kept in your cache folder (or in $HANGTAG_CACHE), checked \
+                  against its SHA-256, and its path is printed.\n\nExample:\n  hangtag fetch smollm2-135m-products"
 )]
 pub struct FetchArgs {
-    /// Name of a known model, such as smollm2-135m
+    /// Name of a known model: smollm2-135m-products or smollm2-135m
     #[arg(value_name = "NAME")]
     pub name: String,
 
@@ -181,7 +183,7 @@ pub struct FetchArgs {
 )]
 pub struct TrainArgs {
     /// The base model: a GGUF file, a model package, or the name of a known model
-    #[arg(long, value_name = "MODEL", default_value = "smollm2-135m")]
+    #[arg(long, value_name = "MODEL", default_value = DEFAULT_BASE)]
     pub base: String,
 
     /// Products to train on, one JSON object a line; may be given several times

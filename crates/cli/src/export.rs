@@ -6,7 +6,10 @@ use std::path::Path;
 
 use anyhow::Result;
 use hangtag_task::TASK_VERSION;
-use hangtag_weights::export::{Base, ExportError, Format, GgufType, Options, Report, export};
+use hangtag_weights::export::{
+    Base, CARD_FILE, ExportError, Format, GgufType, Options, Report, export,
+};
+use hangtag_weights::manifest::MANIFEST_FILE;
 use hangtag_weights::{Adapter, Metadata, registry};
 
 use crate::args::{ExportArgs, ExportFormat};
@@ -18,17 +21,23 @@ const WHAT_A_BASE_IS: &str = "--base takes a GGUF file of the llama or phi famil
 
 pub fn run(args: &ExportArgs) -> Result<()> {
     let name = name(args)?;
-    let base = open(args)?;
+    let mut base = open(args)?;
     let adapter = match &args.adapter {
         Some(folder) => Some(load_adapter(folder, &base)?),
         None => None,
     };
+    if let Some(folder) = &args.adapter {
+        // An adapter without a card is nothing out of the ordinary.
+        base.card = fs::read_to_string(folder.join(CARD_FILE)).ok();
+    }
     let options = Options {
         format: format(args.format),
         shard_bytes: args.shard_size,
         name,
         base: base.name.unwrap_or_else(|| args.base.clone()),
         adapter: adapter_name(args).or(base.adapter),
+        trained_on: base.trained_on,
+        card: base.card,
         licence: args.licence.clone().or(base.licence).unwrap_or("NOASSERTION".to_owned()),
         task_version: TASK_VERSION,
     };
@@ -48,19 +57,17 @@ struct Known {
     name: Option<String>,
     /// An adapter that was merged in before.
     adapter: Option<String>,
+    /// What that was trained on.
+    trained_on: Option<String>,
+    /// Text of the model card.
+    card: Option<String>,
     licence: Option<String>,
 }
 
 fn open(args: &ExportArgs) -> Result<Known> {
     let path = Path::new(&args.base);
-    if let Ok(json) = fs::read_to_string(path.join("manifest.json")) {
-        let (manifest, files) = model::read_package(path, &json)?;
-        return Ok(Known {
-            weights: Base::open_gguf(files).map_err(base_failure)?,
-            name: Some(manifest.base),
-            adapter: manifest.adapter,
-            licence: Some(manifest.licence),
-        });
+    if path.join(MANIFEST_FILE).is_file() {
+        return open_package(path);
     }
     if path.is_dir() {
         if !path.join("config.json").is_file() {
@@ -81,13 +88,31 @@ fn open(args: &ExportArgs) -> Result<Known> {
             .hint(WHAT_A_BASE_IS)
             .into());
     }
+    let path = fetch::get(&args.base, args.quiet)?;
+    if path.is_dir() {
+        return open_package(&path);
+    }
     let known = registry::find(&args.base);
-    let files = model::open_files(&fetch::get(&args.base, args.quiet)?)?;
+    let weights = Base::open_gguf(model::open_files(&path)?).map_err(base_failure)?;
+    Ok(Known {
+        name: known.map(|model| model.hub_name.to_owned()),
+        licence: known.map(|model| model.licence.to_owned()),
+        ..unnamed(weights)
+    })
+}
+
+fn open_package(folder: &Path) -> Result<Known> {
+    let json = fs::read_to_string(folder.join(MANIFEST_FILE))
+        .map_err(|error| bad_input(format!("{}: {MANIFEST_FILE}: {error}", folder.display())))?;
+    let (manifest, files) = model::read_package(folder, &json)?;
+    let card = manifest.card.and_then(|card| fs::read_to_string(folder.join(card)).ok());
     Ok(Known {
         weights: Base::open_gguf(files).map_err(base_failure)?,
-        name: known.map(|model| model.hub_name.to_owned()),
-        adapter: None,
-        licence: known.map(|model| model.licence.to_owned()),
+        name: Some(manifest.base),
+        adapter: manifest.adapter,
+        trained_on: manifest.trained_on,
+        card,
+        licence: Some(manifest.licence),
     })
 }
 
@@ -97,7 +122,8 @@ fn unnamed(weights: Base) -> Known {
         let licence = metadata.opt_str("general.license").ok().flatten();
         licence.map(str::to_owned)
     };
-    Known { name: None, adapter: None, licence: licence(weights.metadata()), weights }
+    let licence = licence(weights.metadata());
+    Known { weights, name: None, adapter: None, trained_on: None, card: None, licence }
 }
 
 fn load_adapter(folder: &Path, base: &Known) -> Result<Adapter> {

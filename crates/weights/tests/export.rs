@@ -28,6 +28,8 @@ fn options(format: Format) -> Options {
         name: "m".to_owned(),
         base: "org/base".to_owned(),
         adapter: Some("tags".to_owned()),
+        trained_on: None,
+        card: None,
         licence: "MIT".to_owned(),
         task_version: 1,
     }

@@ -4,7 +4,7 @@
 mod support;
 
 use hangtag_weights::fetch::{cache_dir, cached_path};
-use hangtag_weights::registry::{self, DEFAULT_MODEL};
+use hangtag_weights::registry::{self, DEFAULT_BASE};
 use hangtag_weights::{
     DType, Family, FileSource, Gguf, Mlp, ModelConfig, Norm, Position, RopeStyle, Tokenizer, blocks,
 };
@@ -12,10 +12,10 @@ use pollster::block_on;
 
 /// The file in the cache; without it the tests are skipped with a word, and fail under CI=true.
 fn smollm2() -> Option<Gguf<FileSource>> {
-    let model = registry::find(DEFAULT_MODEL).unwrap();
+    let model = registry::find(DEFAULT_BASE).unwrap();
     let path = cached_path(model, &cache_dir().unwrap());
     if !path.exists() {
-        let message = format!("{} is missing: run `hangtag fetch {DEFAULT_MODEL}`", path.display());
+        let message = format!("{} is missing: run `hangtag fetch {DEFAULT_BASE}`", path.display());
         assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{message}");
         eprintln!("SKIPPED, NOTHING WAS TESTED: {message}");
         return None;

@@ -15,9 +15,9 @@ pub fn demo(port: u16, serve: bool) -> Result<()> {
         steps.run(&tool.title(), || tool_note(&tool))?;
     }
     steps.run("Crates", || Ok(((), page::ensure_crates()?)))?;
-    let weights = steps.run("Model weights", weights::ensure)?;
+    let model = steps.run("Model", weights::ensure_model)?;
     steps.run("Page", || Ok(((), page::build()?)))?;
-    steps.run("Model package", || Ok(((), weights::package(&weights, &page::dist())?)))?;
+    steps.run("Model package", || Ok(((), weights::package(&model, &page::dist())?)))?;
     if !serve {
         return Ok(());
     }

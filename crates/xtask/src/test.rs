@@ -94,7 +94,8 @@ fn environment() -> Result<String> {
         println!("      {}: {}", tool.title(), tool.ensure()?.1);
     }
     println!("      crates: {}", page::ensure_crates()?);
-    println!("      weights: {}", weights::ensure()?.1);
+    println!("      base weights: {}", weights::ensure_base()?.1);
+    println!("      model: {}", weights::ensure_model()?.1);
     Ok(machine)
 }
 
@@ -152,10 +153,9 @@ fn wasm_tests(packages: &[&str], targets: &[&str]) -> Result<()> {
 }
 
 fn end_to_end() -> Result<String> {
-    let weights = weights::ensure()?.0;
+    weights::ensure_model()?;
     page::ensure_crates()?;
     page::build()?;
-    weights::package(&weights, &page::dist())?;
     // The whole workspace is selected, as in the native tests, so that nothing is compiled with other features again.
     let mut tests = cargo();
     tests.args([

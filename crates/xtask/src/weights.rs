@@ -1,38 +1,23 @@
-//! The base weights, and the model package that the page loads.
+//! The weights: the base that tests use, and the model package that the page loads.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use hangtag_task::TASK_VERSION;
+use hangtag_weights::Manifest;
 use hangtag_weights::fetch::{self, FetchProgress};
-use hangtag_weights::registry::{self, DEFAULT_MODEL, KnownModel};
-use hangtag_weights::{Manifest, ManifestFile};
+use hangtag_weights::manifest::MANIFEST_FILE;
+use hangtag_weights::registry::{DEFAULT_BASE, DEFAULT_MODEL};
+use hangtag_weights::trained::{self, PrepareProgress};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// The default model's file, from the cache or downloaded. Returns it and how it came there.
-pub fn ensure() -> Result<(PathBuf, String)> {
-    let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template(
-        "      {msg} {bar:30} {bytes}/{total_bytes} {eta}",
-    )?);
+/// The default base's file, from the cache or downloaded. Returns it and how it came there.
+pub fn ensure_base() -> Result<(PathBuf, String)> {
+    let bar = bar();
     let mut downloaded = false;
-    let path = fetch::fetch(DEFAULT_MODEL, &fetch::cache_dir()?, &mut |progress| {
-        let (what, done, total) = match progress {
-            FetchProgress::Waiting => ("waiting for another download", 0, 0),
-            FetchProgress::Downloading { done_bytes, total_bytes } => {
-                ("downloading", done_bytes, total_bytes)
-            }
-            FetchProgress::Unpacking { done_bytes, total_bytes } => {
-                ("unpacking", done_bytes, total_bytes)
-            }
-            FetchProgress::Verifying { done_bytes, total_bytes } => {
-                ("checking the hash", done_bytes, total_bytes)
-            }
-        };
+    let path = fetch::fetch(DEFAULT_BASE, &fetch::cache_dir()?, &mut |progress| {
         downloaded |= matches!(progress, FetchProgress::Downloading { .. });
-        bar.set_message(what);
-        bar.set_length(total);
-        bar.set_position(done);
+        show(&bar, progress);
     });
     bar.finish_and_clear();
     let path = path?;
@@ -41,33 +26,72 @@ pub fn ensure() -> Result<(PathBuf, String)> {
     Ok((path, note))
 }
 
-/// Puts the model where the page looks for it: `models/NAME/` with `manifest.json` and the file.
-pub fn package(weights: &Path, dist: &Path) -> Result<String> {
-    let model =
-        registry::find(DEFAULT_MODEL).context("the default model is not in the registry")?;
-    let folder = dist.join("models").join(model.name);
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    place(weights, &folder.join(model.file_name))?;
-    let manifest = folder.join("manifest.json");
-    fs::write(&manifest, manifest_of(model).to_json()?)
-        .with_context(|| format!("cannot write {}", manifest.display()))?;
-    Ok(format!("{} in {}", model.file_name, folder.display()))
+/// The default model's package folder: from the cache, or its base fetched and its adapter merged in. Returns it and how
+/// it came there.
+pub fn ensure_model() -> Result<(PathBuf, String)> {
+    let model = trained::find(DEFAULT_MODEL).context("the default model is not known")?;
+    let bar = bar();
+    let mut merged = false;
+    let folder = trained::prepare(model, &fetch::cache_dir()?, &mut |progress| match progress {
+        PrepareProgress::Fetching(progress) => show(&bar, progress),
+        PrepareProgress::Merging(progress) => {
+            if !merged {
+                bar.set_style(style("{msg} {bar:30} {percent}% {eta}"));
+                bar.set_message("merging the adapter, once");
+            }
+            merged = true;
+            bar.set_length(progress.total);
+            bar.set_position(progress.done);
+        }
+    });
+    bar.finish_and_clear();
+    let folder = folder?;
+    let how = if merged { "merged to" } else { "found at" };
+    let note = format!("{how} {}", folder.display());
+    Ok((folder, note))
 }
 
-fn manifest_of(model: &KnownModel) -> Manifest {
-    Manifest {
-        name: model.description.to_owned(),
-        base: model.hub_name.to_owned(),
-        adapter: None,
-        licence: model.licence.to_owned(),
-        task_version: TASK_VERSION,
-        presets: Vec::new(),
-        files: vec![ManifestFile {
-            name: model.file_name.to_owned(),
-            size: model.size,
-            sha256: model.sha256.to_owned(),
-        }],
+fn bar() -> ProgressBar {
+    ProgressBar::no_length().with_style(style("{msg} {bar:30} {bytes}/{total_bytes} {eta}"))
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(&format!("      {template}"))
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn show(bar: &ProgressBar, progress: FetchProgress) {
+    let (what, done, total) = match progress {
+        FetchProgress::Waiting => ("waiting for another hangtag", 0, 0),
+        FetchProgress::Downloading { done_bytes, total_bytes } => {
+            ("downloading", done_bytes, total_bytes)
+        }
+        FetchProgress::Unpacking { done_bytes, total_bytes } => {
+            ("unpacking", done_bytes, total_bytes)
+        }
+        FetchProgress::Verifying { done_bytes, total_bytes } => {
+            ("checking the hash", done_bytes, total_bytes)
+        }
+    };
+    bar.set_message(what);
+    bar.set_length(total);
+    bar.set_position(done);
+}
+
+/// Puts the package in `from` where the page looks for it: `models/NAME/`.
+pub fn package(from: &Path, dist: &Path) -> Result<String> {
+    let json = fs::read_to_string(from.join(MANIFEST_FILE))
+        .with_context(|| format!("cannot read the manifest in {}", from.display()))?;
+    let manifest = Manifest::from_json(&json)?;
+    let to = dist.join("models").join(&manifest.name);
+    fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
+    let files = manifest.files.iter().map(|file| &file.name);
+    for name in files.chain(&manifest.card) {
+        place(&from.join(name), &to.join(name))?;
     }
+    // Last, so that it never speaks of files that are not there.
+    place(&from.join(MANIFEST_FILE), &to.join(MANIFEST_FILE))?;
+    Ok(format!("{} in {}", manifest.name, to.display()))
 }
 
 /// Links `from` to `to`, or copies it where the two cannot be linked. What is there already, unchanged, stays.
@@ -95,10 +119,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_known_model_has_a_valid_manifest() {
-        for model in registry::known_models() {
-            let json = manifest_of(model).to_json().unwrap();
-            assert_eq!(Manifest::from_json(&json).unwrap().files[0].sha256, model.sha256);
+    fn a_package_goes_beside_the_page_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, dist) = (folder.path().join("tags-1"), folder.path().join("dist"));
+        fs::create_dir(&from).unwrap();
+        let manifest = r#"{"name": "tags", "base": "b", "card": "README.md", "licence": "MIT", "task_version": 1,
+            "files": [{"name": "m.gguf", "size": 3, "sha256": "SHA"}]}"#;
+        fs::write(from.join(MANIFEST_FILE), manifest.replace("SHA", &"0".repeat(64))).unwrap();
+        fs::write(from.join("m.gguf"), "abc").unwrap();
+        assert!(package(&from, &dist).is_err(), "the card is missing");
+        assert!(!dist.join("models/tags").join(MANIFEST_FILE).exists());
+        fs::write(from.join("README.md"), "# Tags").unwrap();
+        package(&from, &dist).unwrap();
+        for name in ["m.gguf", "README.md", MANIFEST_FILE] {
+            let (from, to) = (from.join(name), dist.join("models/tags").join(name));
+            assert_eq!(fs::read(from).unwrap(), fs::read(to).unwrap());
         }
     }
 

@@ -2,11 +2,9 @@
 
 use gloo::file::{Blob, ObjectUrl};
 use gloo::utils::{document, window};
+use hangtag_weights::registry::DEFAULT_MODEL;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-
-/// The package that is loaded when the address names none.
-const DEFAULT_PACKAGE: &str = "models/smollm2-135m";
 
 /// Why this browser cannot run the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +71,8 @@ pub fn package_url() -> Result<String, String> {
     let search = window().location().search().unwrap_or_default();
     let asked =
         web_sys::UrlSearchParams::new_with_str(&search).ok().and_then(|query| query.get("model"));
-    let path = asked.unwrap_or_else(|| DEFAULT_PACKAGE.to_owned());
+    // Where `cargo xtask demo` puts it.
+    let path = asked.unwrap_or_else(|| format!("models/{DEFAULT_MODEL}"));
     let url = beside_page(&format!("{}/", path.trim_end_matches('/')))?;
     if url.origin() != window().location().origin().unwrap_or_default() {
         return Err(format!(

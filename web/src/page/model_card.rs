@@ -15,7 +15,7 @@ pub fn ModelCard() -> impl IntoView {
     let name =
         move || state.package.get().map_or_else(|| "Model".to_owned(), |package| package.name);
     let size = move || state.package.get().map(|package| bytes(package.size_bytes));
-    let untrained = move || state.package.get().is_some_and(|package| package.is_base);
+    let is_known = move || state.package.with(Option::is_some);
     let on_software = move || state.gpu.get().is_some_and(|gpu| gpu.is_software);
     view! {
         <section
@@ -43,13 +43,13 @@ pub fn ModelCard() -> impl IntoView {
                     switched off in its settings."
                 </p>
             </Show>
-            <Show when=untrained>
-                <p class="note" data-testid="untrained">
-                    "This is the base model, not yet trained for this task: expect wrong and missing answers. \
-                    Everything else is real."
+            <Show when=is_known>
+                <p class="quiet-text" data-testid="quality">
+                    "A small model: many answers are right, some are wrong or missing. Check those that matter."
                 </p>
             </Show>
             <Facts />
+            <Card />
         </section>
     }
 }
@@ -206,6 +206,23 @@ fn Facts() -> impl IntoView {
     }
 }
 
+/// The package's model card, which says how good the model was found to be.
+#[component]
+fn Card() -> impl IntoView {
+    let state = expect_context::<State>();
+    let card = Memo::new(move |_| state.package.get().and_then(|package| package.card));
+    move || {
+        card.get().map(|card| {
+            view! {
+                <details>
+                    <summary>"How good it is: its model card"</summary>
+                    <pre class="model-card-text" data-testid="card" tabindex="0">{card}</pre>
+                </details>
+            }
+        })
+    }
+}
+
 #[component]
 fn PackageFacts(package: Package) -> impl IntoView {
     let kept = package
@@ -215,8 +232,15 @@ fn PackageFacts(package: Package) -> impl IntoView {
         0 => view! { <dd>"No"</dd> }.into_any(),
         some => view! { <dd>{format!("{} of it", bytes(some))}</dd> }.into_any(),
     });
+    let adapter =
+        package.adapter.unwrap_or_else(|| "None: the base as it was published".to_owned());
+    let trained_on = package
+        .trained_on
+        .map(|words| view! { <div><dt>"Trained on"</dt><dd data-testid="model-trained-on">{words}</dd></div> });
     view! {
         <div><dt>"Made from"</dt><dd>{package.base}</dd></div>
+        <div><dt>"Adapter"</dt><dd data-testid="model-adapter">{adapter}</dd></div>
+        {trained_on}
         <div><dt>"Licence"</dt><dd>{package.licence}</dd></div>
         <div><dt>"On this device"</dt>{kept}{part_kept}</div>
     }

@@ -10,7 +10,7 @@ use hangtag_web::protocol::{
     Failure, FailureKind, FromWorker, Loaded, Package, RunId, RunStats, RunStep, Storage, ToWorker,
     VERSION,
 };
-use hangtag_weights::{Gguf, Manifest, registry};
+use hangtag_weights::{Gguf, Manifest};
 use wasm_bindgen_futures::spawn_local;
 
 use super::download::fetch_text;
@@ -64,6 +64,14 @@ struct OpenPackage {
     manifest: Manifest,
 }
 
+impl OpenPackage {
+    /// Text of the model card. One that cannot be had is no reason to do without the model.
+    async fn card(&self) -> Option<String> {
+        let name = self.manifest.card.as_ref()?;
+        fetch_text(&format!("{}{name}", self.url)).await.ok()
+    }
+}
+
 impl Session {
     async fn open(&mut self, package_url: String) {
         match self.try_open(package_url).await {
@@ -101,7 +109,9 @@ impl Session {
             base: opened.manifest.base.clone(),
             licence: opened.manifest.licence.clone(),
             size_bytes: opened.manifest.total_size(),
-            is_base: is_base(&opened.manifest),
+            adapter: opened.manifest.adapter.clone(),
+            trained_on: opened.manifest.trained_on.clone(),
+            card: opened.card().await,
             kept_bytes: self.kept_bytes(&opened).await,
         };
         self.package = Some(opened);
@@ -254,13 +264,6 @@ fn told(run: RunId, progress: Progress) -> FromWorker {
         }
         Progress::Feature { index, value } => FromWorker::Row { run, index, value },
     }
-}
-
-/// Whether the package holds the very bytes of a published base model.
-fn is_base(manifest: &Manifest) -> bool {
-    let is_known =
-        |sha256: &str| registry::known_models().iter().any(|model| model.sha256 == sha256);
-    manifest.files.iter().any(|file| is_known(&file.sha256))
 }
 
 fn not_loaded() -> Failure {

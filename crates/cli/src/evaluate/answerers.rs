@@ -7,15 +7,13 @@ use anyhow::Result;
 use hangtag_evaluate::{AnswerError, Answerer, GivenAnswer, Lookup, Ner, Question};
 use hangtag_extract::Extractor;
 use hangtag_task::Product;
+use hangtag_weights::registry::DEFAULT_MODEL;
 
 use super::args::{Baseline, EvaluateArgs};
 use super::server::Server;
 use crate::args::ModelArgs;
 use crate::failure::bad_input;
 use crate::{dataset, model};
-
-/// The model of a run that names none.
-const DEFAULT_MODEL: &str = "smollm2-135m";
 
 /// Makes ready whom the arguments name.
 pub fn open(args: &EvaluateArgs) -> Result<Box<dyn Answerer>> {

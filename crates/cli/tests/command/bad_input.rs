@@ -124,7 +124,7 @@ fn an_output_that_is_the_input() {
 const WHAT_A_MODEL_IS: &str = "--model takes a GGUF file of the llama or phi family, a package folder (with manifest.json), \
                                or a known name such as smollm2-135m";
 
-const UNKNOWN_NAME: &str = "error: no model is called \"smolm2\"; known names: smollm2-135m. A path to a GGUF file works as well\n";
+const UNKNOWN_NAME: &str = "error: no model is called \"smolm2\"; known names: smollm2-135m-products, smollm2-135m. A path to a GGUF file works as well\n";
 
 #[track_caller]
 fn refused_model(files: &[(&str, &[u8])], model: &str, message: &str) {

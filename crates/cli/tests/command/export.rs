@@ -89,6 +89,29 @@ fn a_package_is_a_base_until_it_has_an_adapter() {
 }
 
 #[test]
+fn the_card_of_an_adapter_goes_with_it() {
+    let folder = tempdir().unwrap();
+    fs::create_dir(folder.path().join("tags")).unwrap();
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+        let from = golden(&format!("llama-adapter/{name}"));
+        fs::copy(from, folder.path().join("tags").join(name)).unwrap();
+    }
+    fs::write(folder.path().join("tags/README.md"), "# Our tags\n").unwrap();
+    let base = golden("llama.gguf");
+    let args = ["--base", &base.to_string_lossy(), "--adapter", "tags", "--format", "f16"];
+    assert_eq!(export(&folder, &args).code, 0);
+    // The package is a base in its turn.
+    let again = ["export", "--base", "out", "--format", "q8_0", "--out", "again"];
+    assert_eq!(hangtag(folder.path(), &again).code, 0);
+    for package in ["out", "again"] {
+        let package = folder.path().join(package);
+        assert_eq!(fs::read_to_string(package.join("README.md")).unwrap(), "# Our tags\n");
+        let manifest = fs::read_to_string(package.join("manifest.json")).unwrap();
+        assert!(manifest.contains("\"card\": \"README.md\""), "{manifest}");
+    }
+}
+
+#[test]
 fn bases_that_are_none() {
     refused(
         &["--base", "a/b.gguf", "--format", "f16"],
@@ -100,7 +123,7 @@ fn bases_that_are_none() {
     );
     refused(
         &["--base", "smolm2", "--format", "f16"],
-        "error: no model is called \"smolm2\"; known names: smollm2-135m. A path to a GGUF file works as well\n",
+        "error: no model is called \"smolm2\"; known names: smollm2-135m-products, smollm2-135m. A path to a GGUF file works as well\n",
     );
 }
 

@@ -2,11 +2,11 @@
 
 use super::encode::Encoder;
 use super::merged::{Merged, is_linear};
-use super::{ExportError, GgufType, Options, TensorReport, io_error, write_file};
+use super::{CARD_FILE, ExportError, GgufType, Options, TensorReport, io_error, write_file};
 use crate::atomic::AtomicFile;
 use crate::blocks::DType;
 use crate::gguf::{GgufError, GgufWriter, shard_file_name};
-use crate::manifest::{Manifest, ManifestFile};
+use crate::manifest::{MANIFEST_FILE, Manifest, ManifestFile};
 use crate::metadata::Metadata;
 use crate::source::FileSource;
 use std::path::Path;
@@ -47,17 +47,31 @@ pub(super) fn write(
         let source = FileSource::open(&path)?;
         files.push(pollster::block_on(ManifestFile::of(&name, &source, |_| {}))?);
     }
+    write_about(files, folder, options)?;
+    Ok(reports)
+}
+
+/// Writes what says what the GGUF files are: the model card, if there is one, and the manifest.
+fn write_about(
+    files: Vec<ManifestFile>,
+    folder: &Path,
+    options: &Options,
+) -> Result<(), ExportError> {
+    if let Some(card) = &options.card {
+        write_file(&folder.join(CARD_FILE), card.as_bytes())?;
+    }
     let manifest = Manifest {
         name: options.name.clone(),
         base: options.base.clone(),
         adapter: options.adapter.clone(),
+        trained_on: options.trained_on.clone(),
+        card: options.card.as_ref().map(|_| CARD_FILE.to_owned()),
         licence: options.licence.clone(),
         task_version: options.task_version,
         presets: Vec::new(),
         files,
     };
-    write_file(&folder.join("manifest.json"), manifest.to_json()?.as_bytes())?;
-    Ok(reports)
+    write_file(&folder.join(MANIFEST_FILE), manifest.to_json()?.as_bytes())
 }
 
 fn dtype(name: &str, shape: &[usize], gguf_type: GgufType, merged: &Merged<'_>) -> DType {

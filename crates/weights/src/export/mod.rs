@@ -30,6 +30,8 @@ use std::path::{Path, PathBuf};
 
 /// Name of the file with the report.
 pub const REPORT_FILE: &str = "export-report.json";
+/// Name of the model card in a package.
+pub const CARD_FILE: &str = "README.md";
 
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +71,10 @@ pub struct Options {
     pub base: String,
     /// Name of the adapter merged in, for the manifest.
     pub adapter: Option<String>,
+    /// What the adapter was trained on, in a few words, for the manifest.
+    pub trained_on: Option<String>,
+    /// Text of the model card, in Markdown; packages get it as [`CARD_FILE`].
+    pub card: Option<String>,
     /// SPDX expression of the weights' licence, for the manifest.
     pub licence: String,
     /// Version of the prompt format that the model was trained with, for the manifest.

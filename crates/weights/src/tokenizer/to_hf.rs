@@ -209,7 +209,7 @@ fn text_of<'a>(vocabulary: &Vocabulary<'a>, id: u32) -> &'a str {
     vocabulary.text(id).unwrap_or_default()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tokenizer"))]
 mod tests {
     use super::*;
     use crate::gguf::read_metadata;
