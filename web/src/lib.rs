@@ -7,5 +7,6 @@ pub mod export;
 pub mod highlight;
 #[cfg(target_arch = "wasm32")]
 pub mod isolation;
+pub mod markdown;
 pub mod protocol;
 pub mod units;

@@ -59,12 +59,18 @@ pub enum PrepareProgress {
 
 /// Why a trained model could not be had.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)] // the errors of the parts
 pub enum PrepareError {
+    /// The base could not be had, or the cache not be used.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// The adapter could not be merged into the base.
     #[error("merging {model}: {source}")]
-    Merge { model: &'static str, source: ExportError },
+    Merge {
+        /// Name of the trained model.
+        model: &'static str,
+        /// What went wrong.
+        source: Box<ExportError>,
+    },
 }
 
 /// All trained models.
@@ -119,7 +125,7 @@ pub fn prepare_with(
         fs::remove_dir_all(&folder).map_err(fetch::at(&folder))?;
     }
     merge(model, base, &file, &folder, progress)
-        .map_err(|source| PrepareError::Merge { model: model.name, source })?;
+        .map_err(|error| PrepareError::Merge { model: model.name, source: Box::new(error) })?;
     // Hashes it once now, so that later starts need not.
     is_whole(&folder, &mut |_| {});
     Ok(folder)

@@ -1,6 +1,7 @@
 //! Components of the page, one a file, around one [`state::State`].
 
 mod app;
+mod card_text;
 mod client;
 mod device;
 mod feature_panel;

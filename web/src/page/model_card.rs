@@ -5,6 +5,7 @@ use hangtag_web::protocol::{Failure, Gpu, LoadStep, Loaded, Package, Storage};
 use hangtag_web::units::{bytes, count, percent, seconds};
 use leptos::prelude::*;
 
+use super::card_text::CardText;
 use super::client::Client;
 use super::state::{Model, State};
 
@@ -49,7 +50,7 @@ pub fn ModelCard() -> impl IntoView {
                 </p>
             </Show>
             <Facts />
-            <Card />
+            <CardText />
         </section>
     }
 }
@@ -203,23 +204,6 @@ fn Facts() -> impl IntoView {
                 {forget}
             </details>
         </Show>
-    }
-}
-
-/// The package's model card, which says how good the model was found to be.
-#[component]
-fn Card() -> impl IntoView {
-    let state = expect_context::<State>();
-    let card = Memo::new(move |_| state.package.get().and_then(|package| package.card));
-    move || {
-        card.get().map(|card| {
-            view! {
-                <details>
-                    <summary>"How good it is: its model card"</summary>
-                    <pre class="model-card-text" data-testid="card" tabindex="0">{card}</pre>
-                </details>
-            }
-        })
     }
 }
 

@@ -149,7 +149,7 @@ fn an_adapter_of_another_base_is_refused_with_both_names() {
     assert!(said.contains("org/other") && said.contains("hangtag/golden-llama"), "{said}");
     assert!(said.starts_with("merging tags: "), "{said}");
     let PrepareError::Merge { source, .. } = error else { panic!("{error:?}") };
-    assert!(matches!(source, ExportError::Adapter(AdapterError::OtherBase { .. })));
+    assert!(matches!(*source, ExportError::Adapter(AdapterError::OtherBase { .. })));
     assert!(!package_folder(&other, &base(), cache.path()).exists());
 }
 
