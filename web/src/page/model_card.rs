@@ -16,7 +16,14 @@ pub fn ModelCard() -> impl IntoView {
     let name =
         move || state.package.get().map_or_else(|| "Model".to_owned(), |package| package.name);
     let size = move || state.package.get().map(|package| bytes(package.size_bytes));
-    let is_known = move || state.package.with(Option::is_some);
+    let quality = move || {
+        let trained = state.package.get().map(|package| package.adapter.is_some())?;
+        Some(if trained {
+            "A small model: many answers are right, some are wrong or missing. Check those that matter."
+        } else {
+            "This package names no training for product features: check every answer."
+        })
+    };
     let on_software = move || state.gpu.get().is_some_and(|gpu| gpu.is_software);
     view! {
         <section
@@ -44,11 +51,7 @@ pub fn ModelCard() -> impl IntoView {
                     switched off in its settings."
                 </p>
             </Show>
-            <Show when=is_known>
-                <p class="quiet-text" data-testid="quality">
-                    "A small model: many answers are right, some are wrong or missing. Check those that matter."
-                </p>
-            </Show>
+            {move || quality().map(|words| view! { <p class="quiet-text" data-testid="quality">{words}</p> })}
             <Facts />
             <CardText />
         </section>
