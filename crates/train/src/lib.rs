@@ -17,6 +17,8 @@ mod decode;
 mod device;
 mod error;
 mod example;
+#[cfg(test)]
+mod gradient_tests;
 mod kernel;
 mod log;
 mod lora;

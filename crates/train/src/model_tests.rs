@@ -96,7 +96,8 @@ fn packed(kind: LayoutKind) -> Packed {
     Packed::new(&fill(pieces, 64, kind == LayoutKind::Packed))
 }
 
-fn relative(a: &[f32], b: &[f32]) -> f64 {
+/// Length of the difference in units of the length of `b`.
+pub(crate) fn relative(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
     let length = |values: &mut dyn Iterator<Item = f32>| {
         values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt()
