@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use hangtag_task::TaskError;
+use hangtag_weights::hf::HfError;
 use hangtag_weights::{BlockError, ConfigError, GgufError};
 
 /// Why training could not begin or go on. Checkpoints written before stay usable.
@@ -12,6 +13,9 @@ pub enum TrainError {
     /// The base model's file is damaged.
     #[error(transparent)]
     Gguf(#[from] GgufError),
+    /// The base model's folder is damaged.
+    #[error(transparent)]
+    Hf(#[from] HfError),
     /// The base model is of no supported family.
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -4,13 +4,14 @@ use candle_core::{Device, Tensor};
 use hangtag_weights::adapter::{AdapterConfig, Linear};
 use hangtag_weights::{FileSource, Gguf};
 
-use crate::base::{Base, BasePrecision, GgufTensors};
+use crate::base::{Base, BasePrecision};
 use crate::example::{Example, Segment};
 use crate::kernel::Rotation;
 use crate::lora::Layout;
 use crate::model::{Model, Rounding, StepOptions};
 use crate::pack::{LayoutKind, LossPer, Packed, fill, pieces};
 use crate::rng::Rng;
+use crate::tensors::GgufTensors;
 
 /// A tiny model of the goldens.
 pub(crate) fn golden(name: &str) -> Base {
