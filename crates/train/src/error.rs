@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use hangtag_task::TaskError;
 use hangtag_weights::hf::HfError;
+use hangtag_weights::safetensors::SafeTensorsError;
 use hangtag_weights::{BlockError, ConfigError, GgufError};
 
 /// Why training could not begin or go on. Checkpoints written before stay usable.
@@ -73,6 +74,9 @@ pub enum TrainError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// There is no checkpoint, or it is damaged.
+    #[error("{0}: start again without --resume")]
+    NoCheckpoint(SafeTensorsError),
     /// A checkpoint cannot be resumed.
     #[error("{}: {problem}", path.display())]
     Checkpoint {

@@ -451,12 +451,6 @@ impl<'a> Trainer<'a> {
     }
 }
 
-impl Progress {
-    fn new(identity: String) -> Self {
-        Self { step: 0, epoch: 0, step_of_epoch: 0, best: None, since_best: 0, identity }
-    }
-}
-
 /// The state before the first step.
 fn fresh(run: &Run<'_>, layout: &Layout) -> Result<Moments, TrainError> {
     let values = match run.init {
