@@ -35,7 +35,7 @@ mod trainer_tests;
 pub use base::{Base, BasePrecision};
 pub use bench::{SHAPES, TrainBench, TrainBenchReport, shape};
 pub use candle_core::{DType, Device};
-pub use config::{DOCUMENTED as DOCUMENTED_CONFIG, Schedule, TrainConfig};
+pub use config::{AdapterDtype, DOCUMENTED as DOCUMENTED_CONFIG, Schedule, TrainConfig};
 pub use device::{DeviceKind, memory_in_use, open_device};
 pub use error::TrainError;
 pub use log::learning_curve;

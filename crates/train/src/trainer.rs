@@ -8,7 +8,6 @@ use candle_core::Tensor;
 use hangtag_task::metrics::Counts;
 use hangtag_task::{Product, Tokenize, metrics};
 use hangtag_weights::adapter::{Adapter, AdapterConfig, Linear};
-use hangtag_weights::safetensors::Element;
 use sha2::{Digest, Sha256};
 
 use crate::TrainError;
@@ -437,7 +436,8 @@ impl<'a> Trainer<'a> {
     fn keep_adapter(&self, parameters: &[f32]) -> Result<(), TrainError> {
         let adapter = self.layout.to_adapter(parameters)?;
         let config = &self.run.base.config;
-        let saved = adapter.save(self.run.out, config, Element::F32);
+        let element = self.run.config.run.adapter_dtype.element();
+        let saved = adapter.save(self.run.out, config, element);
         saved.map_err(|error| TrainError::Adapter(error.to_string()))
     }
 
