@@ -182,7 +182,7 @@ pub struct FetchArgs {
                   Exit code: 0 done, 1 failed, 2 something in the input is wrong."
 )]
 pub struct TrainArgs {
-    /// The base model: a GGUF file, a model package, or the name of a known model
+    /// The base model: a GGUF file, a model package, a folder of Hugging Face transformers, or the name of a known model
     #[arg(long, value_name = "MODEL", default_value = DEFAULT_BASE)]
     pub base: String,
 

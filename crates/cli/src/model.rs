@@ -84,6 +84,11 @@ fn of_loading(error: &EngineError) -> Failure {
     }
 }
 
+/// Whether `path` is a folder of Hugging Face transformers and no package.
+pub fn is_hf_folder(path: &Path) -> bool {
+    path.join("config.json").is_file() && !path.join("manifest.json").exists()
+}
+
 /// The files of the model, opened, shards in order.
 pub fn open(model: &str, quiet: bool) -> Result<Vec<FileSource>> {
     let path = Path::new(model);

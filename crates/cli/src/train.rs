@@ -1,6 +1,7 @@
 //! `hangtag train`: an adapter for the base model, from products with known features.
 
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::fs;
 use std::io::{Write, stdout};
 use std::ops::ControlFlow;
@@ -12,10 +13,11 @@ use anyhow::Result;
 use hangtag_extract::TaskTokenizer;
 use hangtag_task::{Product, read_jsonl};
 use hangtag_train::{
-    Base, DOCUMENTED_CONFIG, Device, DeviceKind, Ending, GgufTensors, Run, TrainConfig, TrainError,
-    TrainEvent, open_device, train,
+    Base, DOCUMENTED_CONFIG, Device, DeviceKind, Ending, GgufTensors, Run, Tensors, TrainConfig,
+    TrainError, TrainEvent, open_device, train,
 };
-use hangtag_weights::{Adapter, Gguf, ModelConfig, Tokenizer};
+use hangtag_weights::hf::HfFolder;
+use hangtag_weights::{Adapter, Gguf, Tokenizer};
 use indicatif::ProgressBar;
 
 use crate::args::{TrainArgs, TrainDevice};
@@ -36,16 +38,11 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let val_set = if args.val.is_empty() { Vec::new() } else { products(&args.val)? };
     refuse_leaks(&train_set, &val_set)?;
 
-    let files = model::open(&args.base, args.quiet)?;
-    let gguf = pollster::block_on(Gguf::open(files)).map_err(bad_input)?;
-    let description = ModelConfig::from_gguf(&gguf)
-        .map_err(|error| bad_input(format!("--base {}: {error}", args.base)))?;
-    let tokenizer = Tokenizer::from_gguf(gguf.metadata())
-        .map_err(|error| bad_input(format!("--base {}: {error}", args.base)))?;
+    let (tensors, tokenizer) = open_base(args)?;
     let base_name = model::base_name(&args.base);
     let init = match &args.init_adapter {
         Some(folder) => {
-            Some(Adapter::load(folder, &description, Some(&base_name)).map_err(|error| {
+            Some(Adapter::load(folder, tensors.config(), Some(&base_name)).map_err(|error| {
                 bad_input(format!("--init-adapter {}: {error}", folder.display()))
             })?)
         }
@@ -53,8 +50,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     };
     let device = device(args.device)?;
     let base =
-        Base::load(&GgufTensors::new(gguf).map_err(failure)?, config.base.precision, None, &device)
-            .map_err(failure)?;
+        Base::load(tensors.as_ref(), config.base.precision, None, &device).map_err(failure)?;
     let run = Run {
         config: &config,
         base: &base,
@@ -67,6 +63,23 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     };
     prepare(args, &config)?;
     follow(args, &run)
+}
+
+/// The base's weights and its tokenizer.
+fn open_base(args: &TrainArgs) -> Result<(Box<dyn Tensors>, Tokenizer)> {
+    let wrong = |error: &dyn Display| bad_input(format!("--base {}: {error}", args.base));
+    let folder = Path::new(&args.base);
+    let tokenizer = |metadata: &_| Tokenizer::from_gguf(metadata).map_err(|error| wrong(&error));
+    if model::is_hf_folder(folder) {
+        let folder = HfFolder::open(folder).map_err(|error| wrong(&error))?;
+        let tokenizer = tokenizer(folder.metadata())?;
+        return Ok((Box::new(folder), tokenizer));
+    }
+    let files = model::open(&args.base, args.quiet)?;
+    let gguf = pollster::block_on(Gguf::open(files)).map_err(bad_input)?;
+    let tokenizer = tokenizer(gguf.metadata())?;
+    let tensors = GgufTensors::new(gguf).map_err(|error| wrong(&error))?;
+    Ok((Box::new(tensors), tokenizer))
 }
 
 /// Trains with a progress bar; Ctrl-C ends after the step, with a checkpoint.

@@ -100,6 +100,9 @@ pub enum EngineError {
         /// Index of the row in the job.
         row: usize,
     },
+    /// Another decoder, in the engine's place, failed.
+    #[error("{0}")]
+    Decoder(String),
     /// The caller stopped the job.
     #[error("stopped")]
     Cancelled,

@@ -1,10 +1,11 @@
 //! The frozen base model on the training device.
 
 use candle_core::{DType, Device, Tensor};
-use hangtag_weights::{ByteSource, Gguf, Mlp, ModelConfig, Norm, blocks};
+use hangtag_weights::{Mlp, ModelConfig, Norm, blocks};
 
 use crate::TrainError;
 use crate::kernel::{NormParams, dequantize};
+use crate::tensors::Tensors;
 
 /// How the frozen matrices are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -92,66 +93,6 @@ pub struct Base {
     pub(crate) output_bias: Option<Tensor>, // (vocab_size) f32
     pub(crate) output_norm: NormParams,
     pub(crate) layers: Vec<FrozenBlock>,
-}
-
-/// Tensors of a model by their GGUF names.
-pub trait Tensors {
-    /// What the model is.
-    fn config(&self) -> &ModelConfig;
-
-    /// Type and bytes of a tensor; `None` if the model has none of this name.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    fn tensor(&self, name: &str) -> Result<Option<(blocks::DType, Vec<u8>)>, TrainError>;
-}
-
-/// A GGUF model as [`Tensors`].
-#[derive(Debug)]
-pub struct GgufTensors<S> {
-    gguf: Gguf<S>,
-    config: ModelConfig,
-}
-
-impl<S: ByteSource> GgufTensors<S> {
-    /// Reads the model's description.
-    ///
-    /// # Errors
-    /// When the family is not supported.
-    pub fn new(gguf: Gguf<S>) -> Result<Self, TrainError> {
-        let config = ModelConfig::from_gguf(&gguf)?;
-        Ok(Self { gguf, config })
-    }
-}
-
-impl<S: ByteSource> Tensors for GgufTensors<S> {
-    fn config(&self) -> &ModelConfig {
-        &self.config
-    }
-
-    fn tensor(&self, name: &str) -> Result<Option<(blocks::DType, Vec<u8>)>, TrainError> {
-        if !self.gguf.has_tensor(name) {
-            return Ok(None);
-        }
-        let info = self.gguf.tensor(name)?;
-        // A local file is ready at once.
-        let bytes = block_on_ready(self.gguf.read(info))?;
-        Ok(Some((info.dtype, bytes)))
-    }
-}
-
-/// Runs a future that never waits.
-fn block_on_ready<T>(
-    future: impl Future<Output = Result<T, hangtag_weights::GgufError>>,
-) -> Result<T, TrainError> {
-    use std::task::{Context, Poll, Waker};
-    let mut future = std::pin::pin!(future);
-    loop {
-        if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return Ok(done?);
-        }
-        std::thread::yield_now();
-    }
 }
 
 /// Reads tensors onto a device.

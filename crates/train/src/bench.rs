@@ -7,13 +7,14 @@ use hangtag_weights::adapter::AdapterConfig;
 use hangtag_weights::{DType, Family, Mlp, ModelConfig, Norm, RopeStyle};
 
 use crate::TrainError;
-use crate::base::{Base, BasePrecision, Tensors};
+use crate::base::{Base, BasePrecision};
 use crate::device::memory_in_use;
 use crate::kernel::{AdamwStep, Moments, Rotation, adamw};
 use crate::lora::Layout;
 use crate::model::{Model, Rounding, StepOptions};
 use crate::pack::{Packed, Piece, Run};
 use crate::rng::Rng;
+use crate::tensors::Tensors;
 
 /// What to measure.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! Every setting of a training run, as its TOML file has them.
 
 use hangtag_weights::adapter::Linear;
+use hangtag_weights::safetensors::Element;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -136,6 +137,25 @@ pub struct RunSettings {
     pub recompute: bool,
     pub checkpoint_steps: u32,
     pub log_steps: u32,
+    pub adapter_dtype: AdapterDtype,
+}
+
+/// How the numbers of the written adapter are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum AdapterDtype {
+    F16,
+    F32,
+}
+
+impl AdapterDtype {
+    pub(crate) fn element(self) -> Element {
+        match self {
+            Self::F16 => Element::F16,
+            Self::F32 => Element::F32,
+        }
+    }
 }
 
 impl Default for TrainConfig {

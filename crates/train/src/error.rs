@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
 use hangtag_task::TaskError;
+use hangtag_weights::hf::HfError;
+use hangtag_weights::safetensors::SafeTensorsError;
 use hangtag_weights::{BlockError, ConfigError, GgufError};
 
 /// Why training could not begin or go on. Checkpoints written before stay usable.
@@ -12,6 +14,9 @@ pub enum TrainError {
     /// The base model's file is damaged.
     #[error(transparent)]
     Gguf(#[from] GgufError),
+    /// The base model's folder is damaged.
+    #[error(transparent)]
+    Hf(#[from] HfError),
     /// The base model is of no supported family.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -69,6 +74,9 @@ pub enum TrainError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// There is no checkpoint, or it is damaged.
+    #[error("{0}: start again without --resume")]
+    NoCheckpoint(SafeTensorsError),
     /// A checkpoint cannot be resumed.
     #[error("{}: {problem}", path.display())]
     Checkpoint {

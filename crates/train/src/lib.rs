@@ -17,6 +17,8 @@ mod decode;
 mod device;
 mod error;
 mod example;
+#[cfg(test)]
+mod gradient_tests;
 mod kernel;
 mod log;
 mod lora;
@@ -25,20 +27,22 @@ mod model;
 mod model_tests;
 mod pack;
 mod rng;
+mod tensors;
 mod trainer;
 #[cfg(test)]
 mod trainer_tests;
 
-pub use base::{Base, BasePrecision, GgufTensors, Tensors};
+pub use base::{Base, BasePrecision};
 pub use bench::{SHAPES, TrainBench, TrainBenchReport, shape};
 pub use candle_core::{DType, Device};
-pub use config::{DOCUMENTED as DOCUMENTED_CONFIG, Schedule, TrainConfig};
+pub use config::{AdapterDtype, DOCUMENTED as DOCUMENTED_CONFIG, Schedule, TrainConfig};
 pub use device::{DeviceKind, memory_in_use, open_device};
 pub use error::TrainError;
 pub use log::learning_curve;
 pub use lora::Layout;
 pub use model::Rounding;
 pub use pack::{LayoutKind, LossPer};
+pub use tensors::{GgufTensors, Tensors};
 pub use trainer::{
     Ending, EvaluationReport, Run, SharedTokenizer, StepReport, TrainEvent, adapter_config, train,
 };

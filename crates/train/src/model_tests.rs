@@ -4,13 +4,14 @@ use candle_core::{Device, Tensor};
 use hangtag_weights::adapter::{AdapterConfig, Linear};
 use hangtag_weights::{FileSource, Gguf};
 
-use crate::base::{Base, BasePrecision, GgufTensors};
+use crate::base::{Base, BasePrecision};
 use crate::example::{Example, Segment};
 use crate::kernel::Rotation;
 use crate::lora::Layout;
 use crate::model::{Model, Rounding, StepOptions};
 use crate::pack::{LayoutKind, LossPer, Packed, fill, pieces};
 use crate::rng::Rng;
+use crate::tensors::GgufTensors;
 
 /// A tiny model of the goldens.
 pub(crate) fn golden(name: &str) -> Base {
@@ -96,7 +97,8 @@ fn packed(kind: LayoutKind) -> Packed {
     Packed::new(&fill(pieces, 64, kind == LayoutKind::Packed))
 }
 
-fn relative(a: &[f32], b: &[f32]) -> f64 {
+/// Length of the difference in units of the length of `b`.
+pub(crate) fn relative(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
     let length = |values: &mut dyn Iterator<Item = f32>| {
         values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt()

@@ -8,7 +8,6 @@ use candle_core::Tensor;
 use hangtag_task::metrics::Counts;
 use hangtag_task::{Product, Tokenize, metrics};
 use hangtag_weights::adapter::{Adapter, AdapterConfig, Linear};
-use hangtag_weights::safetensors::Element;
 use sha2::{Digest, Sha256};
 
 use crate::TrainError;
@@ -437,7 +436,8 @@ impl<'a> Trainer<'a> {
     fn keep_adapter(&self, parameters: &[f32]) -> Result<(), TrainError> {
         let adapter = self.layout.to_adapter(parameters)?;
         let config = &self.run.base.config;
-        let saved = adapter.save(self.run.out, config, Element::F32);
+        let element = self.run.config.run.adapter_dtype.element();
+        let saved = adapter.save(self.run.out, config, element);
         saved.map_err(|error| TrainError::Adapter(error.to_string()))
     }
 
@@ -448,12 +448,6 @@ impl<'a> Trainer<'a> {
         checkpoint::save(self.run.out, &self.progress, &self.state)?;
         let _ = observe(&TrainEvent::Saved { step: self.progress.step });
         Ok(())
-    }
-}
-
-impl Progress {
-    fn new(identity: String) -> Self {
-        Self { step: 0, epoch: 0, step_of_epoch: 0, best: None, since_best: 0, identity }
     }
 }
 

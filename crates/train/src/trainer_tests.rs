@@ -3,10 +3,13 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use candle_core::Device;
 use hangtag_task::{Product, TaskError, Tokenize};
+use hangtag_weights::adapter::{Adapter, WEIGHTS_FILE};
 
 use crate::base::Base;
-use crate::config::TrainConfig;
+use crate::config::{AdapterDtype, TrainConfig};
+use crate::lora::Layout;
 use crate::model_tests::golden;
 use crate::trainer::{Ending, Run, TrainEvent, train};
 use crate::{TrainError, checkpoint};
@@ -82,7 +85,36 @@ fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
     assert_eq!(run(&base, &config, parts.path(), true, None).unwrap(), Ending::Finished);
     assert_eq!(read(whole.path()), read(parts.path()));
 
+    let adapter = |folder: &Path| std::fs::read(folder.join(WEIGHTS_FILE)).unwrap();
+    assert_eq!(adapter(whole.path()), adapter(parts.path()));
+
     let other = TrainConfig { seed: 2, ..config };
     let error = run(&base, &other, parts.path(), true, None).unwrap_err().to_string();
     assert!(error.contains("other data or settings"), "{error}");
+}
+
+/// The adapter of a run that stores it as `dtype`, and the parameters of the run's checkpoint.
+fn adapter_and_checkpoint(base: &Base, dtype: AdapterDtype) -> (Vec<f32>, Vec<f32>) {
+    let mut config = config();
+    config.run.adapter_dtype = dtype;
+    let folder = tempfile::tempdir().unwrap();
+    run(base, &config, folder.path(), false, None).unwrap();
+    let adapter = Adapter::load(folder.path(), &base.config, Some("tiny")).unwrap();
+    let layout = Layout::new(&adapter.config, &base.config, &Device::Cpu).unwrap();
+    let (_, state) = checkpoint::load(folder.path(), &Device::Cpu).unwrap();
+    (layout.from_adapter(&adapter).unwrap(), state.parameters.to_vec1().unwrap())
+}
+
+#[test]
+fn only_the_adapter_is_rounded() {
+    let mut base = golden("llama");
+    base.config.max_position_embeddings = 256;
+    let (written, exact) = adapter_and_checkpoint(&base, AdapterDtype::F32);
+    assert_eq!(written, exact);
+    let (written, kept) = adapter_and_checkpoint(&base, AdapterDtype::F16);
+    assert_eq!(kept, exact);
+    assert_ne!(written, exact);
+    let rounded: Vec<f32> =
+        exact.iter().map(|&number| half::f16::from_f32(number).to_f32()).collect();
+    assert_eq!(written, rounded);
 }

@@ -1,7 +1,8 @@
 //! Safetensors, the file format of Hugging Face weights: a JSON header with the place of each tensor, then the bytes.
 //!
 //! Format: <https://github.com/huggingface/safetensors#format>. The header is read alone, so that tensors can be read
-//! and written one at a time whatever the size of the file.
+//! and written one at a time whatever the size of the file. The format's own library is not used: it wants the whole file in
+//! memory or mapped, which a browser's file never is, and its errors name neither file nor, often, tensor.
 
 mod reader;
 mod writer;
@@ -11,6 +12,9 @@ pub use writer::SafeTensorsWriter;
 
 use crate::blocks::DType;
 use crate::source::SourceError;
+
+/// The member of the header that is no tensor.
+const METADATA: &str = "__metadata__";
 
 /// How the elements of a tensor are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

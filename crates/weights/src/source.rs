@@ -141,12 +141,13 @@ mod file {
     use crate::gguf::shard_file_names;
     use std::fs::File;
     use std::io::{Read, Seek, SeekFrom};
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::sync::{Mutex, PoisonError};
 
     /// A local file.
     #[derive(Debug)]
     pub struct FileSource {
+        path: PathBuf,
         name: String,
         file: Mutex<File>,
         size: u64,
@@ -166,7 +167,12 @@ mod file {
             if !metadata.is_file() {
                 return Err(SourceError::Other { name, message: "not a file".to_owned() });
             }
-            Ok(Self { size: metadata.len(), file: Mutex::new(file), name })
+            Ok(Self { size: metadata.len(), file: Mutex::new(file), path: path.to_owned(), name })
+        }
+
+        /// Where the file is, for libraries that open it themselves.
+        pub fn path(&self) -> &Path {
+            &self.path
         }
 
         /// Opens the file at `path` and, when it is called `…-0000i-of-0000N.gguf`, all N shards beside it, in order.

@@ -298,9 +298,10 @@ fn engine_failure(error: EngineError) -> Failure {
         | EngineError::Unsupported { .. }
         | EngineError::NotFinite { .. } => FailureKind::Model,
         EngineError::Context { .. } => FailureKind::Input,
-        EngineError::Device(_) | EngineError::Job(_) | EngineError::Cancelled => {
-            FailureKind::Internal
-        }
+        EngineError::Device(_)
+        | EngineError::Decoder(_)
+        | EngineError::Job(_)
+        | EngineError::Cancelled => FailureKind::Internal,
     };
     of_kind(kind, &error)
 }

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use anyhow::Result;
 use hangtag_evaluate::{AnswerError, Answerer, GivenAnswer, Lookup, Ner, Question};
-use hangtag_extract::Extractor;
+use hangtag_extract::{ExtractError, Extraction, Extractor};
 use hangtag_task::Product;
 use hangtag_weights::registry::DEFAULT_MODEL;
 
-use super::args::{Baseline, EvaluateArgs};
+use super::args::{Baseline, EvaluateArgs, EvaluateDevice};
+use super::processor::Processor;
 use super::server::Server;
 use crate::args::ModelArgs;
 use crate::failure::bad_input;
@@ -24,8 +25,21 @@ pub fn open(args: &EvaluateArgs) -> Result<Box<dyn Answerer>> {
     match args.baseline {
         Some(Baseline::Lookup) => Ok(Box::new(Lookup::train(&train(args)?))),
         Some(Baseline::Ner) => Ok(Box::new(Ner::new(train(args)?))),
-        None => Ok(Box::new(Own::load(args)?)),
+        None => open_model(args),
     }
+}
+
+/// The model that the arguments name, on the device that they name.
+fn open_model(args: &EvaluateArgs) -> Result<Box<dyn Answerer>> {
+    let model = args.model.as_deref().unwrap_or(DEFAULT_MODEL);
+    // Of a path its last part is enough to know it by, and reports are shown to others.
+    let path = Path::new(model);
+    let name = path.file_name().filter(|_| path.exists());
+    let name = name.map_or_else(|| model.to_owned(), |name| name.to_string_lossy().into_owned());
+    Ok(match args.device {
+        EvaluateDevice::Gpu => Box::new(Own::load(args, model, name)?),
+        EvaluateDevice::Cpu => Box::new(Processor::load(model, &name, args.context, args.quiet)?),
+    })
 }
 
 /// The products that a baseline learns from.
@@ -60,18 +74,13 @@ struct Own {
 }
 
 impl Own {
-    fn load(args: &EvaluateArgs) -> Result<Self> {
-        let model = args.model.clone().unwrap_or_else(|| DEFAULT_MODEL.to_owned());
+    fn load(args: &EvaluateArgs, model: &str, name: String) -> Result<Self> {
         let extractor = model::load(&ModelArgs {
-            model: model.clone(),
+            model: model.to_owned(),
             context: args.context,
             baseline_tier: args.baseline_tier,
             quiet: args.quiet,
         })?;
-        // Of a path its last part is enough to know it by, and reports are shown to others.
-        let path = Path::new(&model);
-        let name = path.file_name().filter(|_| path.exists());
-        let name = name.map_or_else(|| model.clone(), |name| name.to_string_lossy().into_owned());
         Ok(Self { name, extractor })
     }
 }
@@ -84,11 +93,14 @@ impl Answerer for Own {
     fn answer(&mut self, question: &Question<'_>) -> Result<Vec<GivenAnswer>, AnswerError> {
         let go_on = &mut |_| ControlFlow::Continue(());
         let extracted = self.extractor.extract(question.text, question.features, go_on);
-        let extraction = pollster::block_on(extracted)
-            .map_err(|error| AnswerError::Failed(model::failure(&error).to_string()))?;
-        let answers = extraction.features.into_iter();
-        Ok(answers
-            .map(|f| GivenAnswer { value: f.value, confidence: Some(f.confidence) })
-            .collect())
+        given(pollster::block_on(extracted))
     }
+}
+
+/// What an extraction says of the features.
+pub fn given(extracted: Result<Extraction, ExtractError>) -> Result<Vec<GivenAnswer>, AnswerError> {
+    let extraction =
+        extracted.map_err(|error| AnswerError::Failed(model::failure(&error).to_string()))?;
+    let answers = extraction.features.into_iter();
+    Ok(answers.map(|f| GivenAnswer { value: f.value, confidence: Some(f.confidence) }).collect())
 }

@@ -8,12 +8,14 @@ use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 #[derive(ClapArgs)]
 #[command(
     long_about = "Measures how good answers are, with a dataset of products with known features.\n\n\
-                  Who answers: a model on this computer's graphics card (--model), an inference server (--engine), a \
-                  method without a language model (--baseline), or another program before (--predictions-in).\n\n\
+                  Who answers: a model on this computer's graphics card or, with --device cpu, its processor (--model), an \
+                  inference server (--engine), a method without a language model (--baseline), or another program before \
+                  (--predictions-in).\n\n\
                   F1 is the metric of the literature over the features that the dataset scores, strict F1 the same over \
                   all of them. A product that fails is reported and counts nowhere; the others are measured all the same.",
     after_long_help = "Examples:\n  \
                   hangtag evaluate --data test.jsonl --report report.html\n  \
+                  hangtag evaluate --device cpu --data test.jsonl --limit 50\n  \
                   hangtag evaluate --baseline ner --train train.jsonl --data test.jsonl\n  \
                   hangtag evaluate --engine http://127.0.0.1:8000 --data test.jsonl --predictions answers.jsonl --resume\n  \
                   hangtag evaluate --predictions-in answers.jsonl --data test.jsonl --json\n\n\
@@ -28,6 +30,11 @@ pub struct EvaluateArgs {
     /// A GGUF file, a model package, or the name of a known model [default: smollm2-135m-products]
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<String>,
+
+    /// Where --model computes
+    #[arg(long, value_enum, default_value_t = EvaluateDevice::Gpu,
+        conflicts_with_all = ["engine", "baseline", "predictions_in"])]
+    pub device: EvaluateDevice,
 
     /// An inference server that offers OpenAI's /v1/completions, such as vLLM or llama.cpp's
     #[arg(long, value_name = "URL")]
@@ -77,13 +84,21 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
     pub context: Option<u32>,
 
-    /// For --model: use only what every graphics card can do (no 16-bit floats, no subgroups)
+    /// For --model on the graphics card: use only what every one can do (no 16-bit floats, no subgroups)
     #[arg(long)]
     pub baseline_tier: bool,
 
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EvaluateDevice {
+    /// On the graphics card, by the engine that the page has too
+    Gpu,
+    /// On the processor, by candle's decoders: needs no graphics card, and checks the engine
+    Cpu,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -2,7 +2,9 @@
 
 mod answerers;
 pub mod args;
+mod candle;
 mod journal;
+mod processor;
 mod server;
 mod summary;
 

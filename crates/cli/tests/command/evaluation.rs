@@ -226,3 +226,50 @@ fn a_server_that_is_not_there() {
     assert_eq!((said.code, said.out.as_str()), (1, ""));
     assert!(said.err.contains("\nhint: see that the server runs"), "{}", said.err);
 }
+
+/// What a model on `device` answered: by product and feature the value and the confidence.
+fn answers_on(device: &str, model: &str) -> Vec<(String, Option<String>, f64)> {
+    let folder = folder();
+    let args = ["--device", device, "--model", model, "--quiet", "--predictions", "p.jsonl"];
+    let said = evaluate(&folder, &args);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    let lines = fs::read_to_string(folder.path().join("p.jsonl")).unwrap();
+    let mut all = Vec::new();
+    for line in lines.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        for (name, value) in line["answers"].as_object().unwrap() {
+            let place = format!("{} {name}", line["id"]);
+            let confidence = line["confidence"][name].as_f64().unwrap();
+            all.push((place, value.as_str().map(str::to_owned), confidence));
+        }
+    }
+    assert_eq!(all.len(), 4);
+    all
+}
+
+#[test]
+fn the_processor_answers_as_the_engine_does() {
+    let models = ["llama.gguf", "phi.gguf"].map(|name| golden(name).to_string_lossy().into_owned());
+    let on_cpu = models.each_ref().map(|model| answers_on("cpu", model));
+    assert_ne!(on_cpu[0], on_cpu[1], "random models that agree would prove nothing");
+    if !has_gpu() {
+        return;
+    }
+    for (model, on_cpu) in models.iter().zip(&on_cpu) {
+        for (cpu, gpu) in on_cpu.iter().zip(answers_on("gpu", model)) {
+            assert_eq!((&cpu.0, &cpu.1), (&gpu.0, &gpu.1));
+            // The engine may keep numbers in 16 bits.
+            assert!((cpu.2 - gpu.2).abs() < 0.02 * gpu.2, "{cpu:?} and {gpu:?}");
+        }
+    }
+}
+
+#[test]
+fn models_that_the_processor_would_compute_otherwise_are_refused() {
+    let model = golden("mistral.gguf");
+    let said = evaluate(&folder(), &["--device", "cpu", "--model", &model.to_string_lossy()]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("head_dim must be hidden_size"), "{}", said.err);
+    let said = evaluate(&folder(), &["--device", "cpu", "--engine", "http://127.0.0.1:1"]);
+    assert!(said.code == 2 && said.err.contains("cannot be used with"), "{}", said.err);
+}

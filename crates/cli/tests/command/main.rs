@@ -7,3 +7,4 @@ mod export;
 mod extraction;
 mod messages;
 mod run;
+mod training;

@@ -25,6 +25,9 @@ const SOURCES: [&str; 11] = [
 ];
 
 /// Runs the kernel `name` for activations of type `dtype` and returns its outputs.
+///
+/// # Errors
+/// When the kernels cannot be compiled, an argument is of a kind that they do not take, or the launch fails.
 pub(super) fn launch(
     device: &CudaDevice,
     name: &str,

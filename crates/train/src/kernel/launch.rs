@@ -1,6 +1,6 @@
 //! How an operation asks for its CUDA kernel, whether this build has CUDA or not.
 
-use candle_core::{CudaDevice, DType, Result, Shape, Tensor};
+use candle_core::{Result, Tensor};
 
 /// One argument of a kernel, in the kernel's order.
 #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "only a launch reads it"))]
@@ -31,31 +31,18 @@ pub(super) enum Grid {
     Threads(usize),
 }
 
-/// Runs the kernel `name` for activations of type `dtype` and returns its outputs.
-///
-/// # Errors
-/// When the launch fails, or this build has no CUDA.
 #[cfg(feature = "cuda")]
-pub(super) fn launch(
-    device: &CudaDevice,
-    name: &str,
-    dtype: DType,
-    grid: &Grid,
-    args: &[Arg<'_>],
-    outputs: &[(Shape, DType)],
-) -> Result<Vec<Tensor>> {
-    super::cuda::launch(device, name, dtype, grid, args, outputs)
-}
+pub(super) use super::cuda::launch;
 
 /// Without CUDA no tensor is on such a device.
 #[cfg(not(feature = "cuda"))]
 pub(super) fn launch(
-    _: &CudaDevice,
+    _: &candle_core::CudaDevice,
     name: &str,
-    _: DType,
+    _: candle_core::DType,
     _: &Grid,
     _: &[Arg<'_>],
-    _: &[(Shape, DType)],
+    _: &[(candle_core::Shape, candle_core::DType)],
 ) -> Result<Vec<Tensor>> {
     candle_core::bail!("{name}: this build has no CUDA")
 }

@@ -78,7 +78,8 @@ impl Adapter {
     /// stored as `element`.
     ///
     /// # Errors
-    /// When a matrix is missing, too much, or of a size that `model` does not have, or `element` is no float.
+    /// When a matrix is missing, too much, or of a size that `model` does not have, or `element` is no float or too
+    /// small for a number.
     pub fn to_files(
         &self,
         model: &ModelConfig,
@@ -103,6 +104,7 @@ impl Adapter {
         writer.write(&mut bytes, &mut |name, out| {
             let numbers = self.numbers(name, &wanted, model)?;
             let dtype = element.dtype().ok_or_else(|| bad(name, "adapters are floats"))?;
+            refuse_too_large(name, &numbers, element)?;
             let stored =
                 blocks::quantize(dtype, &numbers).map_err(|error| bad(name, &error.to_string()))?;
             out.write_all(&stored).map_err(SafeTensorsError::Write)
@@ -190,6 +192,19 @@ fn refuse_not_finite<S: ByteSource>(
             tensor: name.to_owned(),
             problem: format!("number {at} is {}: the training diverged", numbers[at]),
         })),
+    }
+}
+
+/// Numbers that are finite must stay so, or the adapter could not be read again.
+fn refuse_too_large(
+    tensor: &str,
+    numbers: &[f32],
+    element: Element,
+) -> Result<(), SafeTensorsError> {
+    let largest = if element == Element::F16 { half::f16::MAX.to_f32() } else { f32::MAX };
+    match numbers.iter().find(|number| number.is_finite() && number.abs() > largest) {
+        None => Ok(()),
+        Some(number) => Err(bad(tensor, &format!("{number} is too large for F16: write F32"))),
     }
 }
 
@@ -311,6 +326,11 @@ mod tests {
         let lora = more.modules[&(0, Linear::Q)].clone();
         more.modules.insert((2, Linear::Q), lora);
         assert!(more.to_files(&phi(), Element::F32).is_err());
+        let mut large = adapter(&phi());
+        large.modules.get_mut(&(0, Linear::Q)).unwrap().a[3] = -1e5;
+        assert!(large.to_files(&phi(), Element::F32).is_ok());
+        let error = large.to_files(&phi(), Element::F16).unwrap_err().to_string();
+        assert!(error.contains("q_proj.lora_A.weight: -100000 is too large for F16"), "{error}");
         let mut diverged = adapter(&phi());
         diverged.modules.get_mut(&(0, Linear::Q)).unwrap().a[3] = f32::NAN;
         let files = diverged.to_files(&phi(), Element::F32).unwrap();

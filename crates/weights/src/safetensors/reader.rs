@@ -1,6 +1,6 @@
 //! Reading the header, and tensors by byte ranges.
 
-use super::{Element, SafeTensorsError};
+use super::{Element, METADATA, SafeTensorsError};
 use crate::blocks;
 use crate::source::ByteSource;
 use serde::Deserialize;
@@ -16,6 +16,7 @@ const LENGTH_BYTES: usize = 8;
 #[derive(Debug)]
 pub struct SafeTensors<S> {
     source: S,
+    metadata: BTreeMap<String, String>,
     tensors: BTreeMap<String, Tensor>,
 }
 
@@ -74,7 +75,10 @@ impl<S: ByteSource> SafeTensors<S> {
         let json = source.read(LENGTH_BYTES as u64, length as usize).await?;
         let mut described: serde_json::Map<String, serde_json::Value> =
             serde_json::from_slice(&json).map_err(|error| bad(format!("its header: {error}")))?;
-        described.remove("__metadata__");
+        let metadata: Option<BTreeMap<String, String>> =
+            serde_json::from_value(described.remove(METADATA).unwrap_or_default())
+                .map_err(|error| bad(format!("its {METADATA}: {error}")))?;
+        let metadata = metadata.unwrap_or_default();
         let data_start = LENGTH_BYTES as u64 + length;
         let mut tensors = BTreeMap::new();
         for (name, value) in described {
@@ -82,12 +86,17 @@ impl<S: ByteSource> SafeTensors<S> {
             tensors.insert(name, tensor);
         }
         refuse_overlaps(&source, &tensors)?;
-        Ok(Self { source, tensors })
+        Ok(Self { source, metadata, tensors })
     }
 
     /// What error messages call the file.
     pub fn name(&self) -> &str {
         self.source.name()
+    }
+
+    /// What the file says of itself: free pairs of texts.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
     }
 
     /// All tensors with their names, sorted by name.
@@ -251,6 +260,7 @@ mod tests {
     fn contradictions_are_refused() {
         for (header, what) in [
             ("[]", "header"),
+            (r#"{"__metadata__":{"format":1}}"#, "__metadata__"),
             (r#"{"a":{"dtype":"F32"}}"#, "tensor a"),
             (r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, "4 bytes for shape [2]"),
             (r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}"#, "cut short"),

@@ -1,13 +1,14 @@
 //! Writing, one tensor at a time.
 
-use super::{Element, SafeTensorsError};
+use super::{Element, METADATA, SafeTensorsError};
 use crate::counted::Counted;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 /// Writes a safetensors file from tensors whose bytes are asked for one tensor at a time.
 #[derive(Debug, Clone, Default)]
 pub struct SafeTensorsWriter {
+    metadata: BTreeMap<String, String>,
     tensors: Vec<Planned>,
     names: BTreeSet<String>,
 }
@@ -29,6 +30,11 @@ impl SafeTensorsWriter {
     /// A file without tensors.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Adds a pair to what the file says of itself; `format` is "pt" already.
+    pub fn add_metadata(&mut self, key: &str, value: &str) {
+        self.metadata.insert(key.to_owned(), value.to_owned());
     }
 
     /// Adds a tensor of row-major `shape`.
@@ -98,7 +104,9 @@ impl SafeTensorsWriter {
     fn header(&self) -> String {
         let mut header = serde_json::Map::new();
         // transformers refuses files that do not say what they were made for.
-        header.insert("__metadata__".to_owned(), serde_json::json!({ "format": "pt" }));
+        let mut metadata = BTreeMap::from([("format", "pt")]);
+        metadata.extend(self.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        header.insert(METADATA.to_owned(), serde_json::json!(metadata));
         let mut offset = 0;
         for tensor in &self.tensors {
             let end = offset + tensor.num_bytes();
@@ -126,6 +134,7 @@ mod tests {
 
     fn written(lengths: usize) -> Result<Vec<u8>, SafeTensorsError> {
         let mut writer = SafeTensorsWriter::new();
+        writer.add_metadata("made by", "a \"test\"");
         writer.add_tensor("half", Element::F16, &[3])?;
         writer.add_tensor("whole", Element::F32, &[1, 2])?;
         assert_eq!(writer.names().collect::<Vec<_>>(), ["whole", "half"]);
@@ -145,6 +154,8 @@ mod tests {
     fn what_is_written_reads_back() {
         let source = MemorySource::new("m", written(6).unwrap());
         let file = pollster::block_on(SafeTensors::open(source)).unwrap();
+        let pairs = [("format", "pt"), ("made by", "a \"test\"")];
+        assert!(file.metadata().iter().map(|(key, value)| (&**key, &**value)).eq(pairs));
         assert_eq!(pollster::block_on(file.read("whole", &[1, 2])).unwrap(), [1.0, 2.0]);
         assert!(file.tensor("whole").unwrap().offset.is_multiple_of(8));
         assert_eq!(pollster::block_on(file.read("half", &[3])).unwrap(), [0.0; 3]);
