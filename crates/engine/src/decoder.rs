@@ -7,19 +7,20 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use bytemuck::Pod;
-use hangtag_weights::{ByteSource, Gguf, Mlp, ModelConfig, RopeStyle};
+use hangtag_weights::{ByteSource, Gguf, Mlp, ModelConfig};
 
 use crate::error::EngineError;
 use crate::gpu::Gpu;
-use crate::kernel::attention::Attention;
+use crate::kernel::attention::{self, Attention};
 use crate::kernel::elementwise::Elementwise;
 use crate::kernel::norm::Norm;
-use crate::kernel::product::{MATVEC_TOKENS, Matrix};
-use crate::kernel::rotary::{Rotary, turns};
-use crate::kernel::{self, Kernel, Pipeline, Step, Token};
+use crate::kernel::product::{Matrix, Rotary, turns};
+use crate::kernel::{self, Kernel, Pipeline, Step, Token, Variant};
 use crate::load::{Linear, LoadProgress, Loader, NormWeights};
-use crate::matrix::{MatrixFormat, TILE_ROWS};
-use crate::plan::{BlockSource, EngineOptions, ModelSource, Scratch, kv_layer_bytes};
+use crate::matrix::MatrixFormat;
+use crate::plan::{EngineOptions, Scratch, kv_layer_bytes};
+use crate::source::{BlockSource, ModelSource};
+use crate::tuning;
 
 /// The tokens of one step, of any rows and positions.
 #[derive(Debug, Clone, Default)]
@@ -63,7 +64,8 @@ struct Io {
 
 #[derive(Debug)]
 struct Dispatch {
-    pipeline: Rc<Pipeline>,
+    /// One, or of a product one of each form.
+    pipelines: Vec<Rc<Pipeline>>,
     group: wgpu::BindGroup,
     grid: Grid,
 }
@@ -75,8 +77,10 @@ enum Grid {
     Tokens,
     /// (n, count)
     PerToken(u32),
-    /// (tiles, count / 16), or (tiles, count) in the other form for few tokens
-    Product { tiles: u32, matvec: Rc<Pipeline> },
+    /// (blocks of query rows, n)
+    Attention { heads: usize, kv_heads: usize },
+    /// As the form for so many rows has it.
+    Product { rows: usize },
 }
 
 /// The working buffers of a step.
@@ -84,12 +88,8 @@ struct Buffers {
     hidden: wgpu::Buffer,
     normed: wgpu::Buffer,
     query: wgpu::Buffer,
-    rotated: wgpu::Buffer,
     attended: wgpu::Buffer,
-    key: wgpu::Buffer,
-    value: wgpu::Buffer,
-    gate: wgpu::Buffer,
-    up: wgpu::Buffer,
+    inner: wgpu::Buffer,
     turns: wgpu::Buffer,
     selected_hidden: wgpu::Buffer,
     selected_normed: wgpu::Buffer,
@@ -108,13 +108,15 @@ impl Decoder {
         let buffers = Buffers::new(gpu, config, options, &scratch);
         let io = Io::new(gpu, options, &scratch);
         let mut loader = Loader::new(gpu, gguf, source.file_bytes(), progress);
-        let mut list = Builder { gpu, config, pipelines: HashMap::new(), dispatches: Vec::new() };
+        let (pipelines, dispatches) = (HashMap::new(), Vec::new());
+        let slots = options.context_tokens as u32;
+        let mut list = Builder { gpu, config, slots, pipelines, dispatches };
 
         let embedding = loader.linear(&source.embedding).await?;
         list.embed(&embedding, &io, &buffers);
         for block in &source.blocks {
-            let kv = || gpu.storage("kv cache", kv_layer_bytes(config, options));
-            list.block(&mut loader, block, &io, &buffers, [&kv(), &kv()]).await?;
+            let cache = gpu.storage("kv cache", kv_layer_bytes(config, options));
+            list.block(&mut loader, block, &io, &buffers, &cache).await?;
         }
         let body = std::mem::take(&mut list.dispatches);
 
@@ -182,13 +184,19 @@ impl Decoder {
 impl Dispatch {
     fn encode(&self, pass: &mut wgpu::ComputePass<'_>, count: usize) {
         let tokens = count as u32;
-        let (pipeline, x, y) = match &self.grid {
-            Grid::Tokens => (&self.pipeline, tokens, 1),
-            Grid::PerToken(n) => (&self.pipeline, *n, tokens),
-            Grid::Product { tiles, matvec } if count <= MATVEC_TOKENS => (matvec, *tiles, tokens),
-            Grid::Product { tiles, .. } => (&self.pipeline, *tiles, tokens.div_ceil(16)),
+        let (pipeline, (x, y)) = match &self.grid {
+            Grid::Tokens => (0, (tokens, 1)),
+            Grid::PerToken(n) => (0, (*n, tokens)),
+            Grid::Attention { heads, kv_heads } => {
+                let rows = count * heads / kv_heads;
+                (0, (rows.div_ceil(attention::ROWS) as u32, *kv_heads as u32))
+            }
+            Grid::Product { rows } => {
+                let form = tuning::form(*rows, count);
+                (form, tuning::FORMS[form].grid(*rows, count))
+            }
         };
-        pass.set_pipeline(&pipeline.pipeline);
+        pass.set_pipeline(&self.pipelines[pipeline].pipeline);
         pass.set_bind_group(0, &self.group, &[]);
         pass.dispatch_workgroups(x, y, 1);
     }
@@ -237,12 +245,8 @@ impl Buffers {
             hidden: gpu.storage("hidden", scratch.hidden),
             normed: gpu.storage("normed", scratch.hidden),
             query: gpu.storage("query", scratch.query),
-            rotated: gpu.storage("rotated", scratch.query),
             attended: gpu.storage("attended", scratch.query),
-            key: gpu.storage("key", scratch.key_value),
-            value: gpu.storage("value", scratch.key_value),
-            gate: gpu.storage("gate", scratch.mlp),
-            up: gpu.storage("up", scratch.mlp),
+            inner: gpu.storage("inner", scratch.mlp),
             turns,
             selected_hidden: gpu.storage("selected hidden", scratch.selected_hidden),
             selected_normed: gpu.storage("selected normed", scratch.selected_hidden),
@@ -254,16 +258,20 @@ impl Buffers {
 struct Builder<'a> {
     gpu: &'a Gpu,
     config: &'a ModelConfig,
-    pipelines: HashMap<(&'static str, Option<MatrixFormat>), Rc<Pipeline>>,
+    /// Of the KV cache.
+    slots: u32,
+    pipelines: HashMap<(&'static str, Variant), Rc<Pipeline>>,
     dispatches: Vec<Dispatch>,
 }
 
+/// The variant of kernels that have one only.
+const PLAIN: Variant = Variant { format: MatrixFormat::F32, form: tuning::FORMS[0] };
+
 impl Builder<'_> {
-    fn pipeline(&mut self, kernel: &'static Kernel, format: MatrixFormat) -> Rc<Pipeline> {
+    fn pipeline(&mut self, kernel: &'static Kernel, variant: Variant) -> Rc<Pipeline> {
         let gpu = self.gpu;
-        let key = (kernel.name, kernel.reads_matrix().then_some(format));
-        let make = || Rc::new(kernel.compile(gpu, format));
-        Rc::clone(self.pipelines.entry(key).or_insert_with(make))
+        let make = || Rc::new(kernel.compile(gpu, variant));
+        Rc::clone(self.pipelines.entry((kernel.name, variant)).or_insert_with(make))
     }
 
     fn push<P: Pod>(
@@ -273,41 +281,45 @@ impl Builder<'_> {
         buffers: &[&wgpu::Buffer],
         grid: Grid,
     ) {
-        let pipeline = self.pipeline(kernel, MatrixFormat::F32);
+        let pipeline = self.pipeline(kernel, PLAIN);
         let params = self.gpu.uniform(kernel.name, params);
         let group = pipeline.bind(self.gpu, &params, buffers);
-        self.dispatches.push(Dispatch { pipeline, group, grid });
+        self.dispatches.push(Dispatch { pipelines: vec![pipeline], group, grid });
     }
 
     fn embed(&mut self, embedding: &Linear, io: &Io, buffers: &Buffers) {
-        let pipeline = self.pipeline(&kernel::EMBED, embedding.format);
+        let pipeline = self.pipeline(&kernel::EMBED, Variant { format: embedding.format, ..PLAIN });
         for (params, part) in matrix_params(embedding, false) {
             let params = self.gpu.uniform("embed", &params);
             let bound = [&part.words, &part.scales, &io.ids, &buffers.hidden];
             let group = pipeline.bind(self.gpu, &params, &bound);
             let grid = Grid::PerToken((embedding.columns / 8).div_ceil(64) as u32);
-            self.dispatches.push(Dispatch { pipeline: Rc::clone(&pipeline), group, grid });
+            let pipelines = vec![Rc::clone(&pipeline)];
+            self.dispatches.push(Dispatch { pipelines, group, grid });
         }
     }
 
+    /// `kernel` is one of the products; `rest` are its bindings after the bias.
     fn product(
         &mut self,
+        kernel: &'static Kernel,
         linear: &Linear,
-        input: &wgpu::Buffer,
-        output: &wgpu::Buffer,
         accumulate: bool,
+        input: &wgpu::Buffer,
+        rest: &[&wgpu::Buffer],
     ) {
-        let matmul = self.pipeline(&kernel::MATMUL, linear.format);
-        let matvec = self.pipeline(&kernel::MATVEC, linear.format);
+        let variant = |form| Variant { format: linear.format, form };
+        let pipelines: Vec<_> =
+            tuning::FORMS.iter().map(|form| self.pipeline(kernel, variant(*form))).collect();
         for (params, part) in matrix_params(linear, accumulate) {
-            let params = self.gpu.uniform("product", &params);
+            let params = self.gpu.uniform(kernel.name, &params);
             // Without a bias something must be bound all the same, and it is not read.
             let bias = linear.bias.as_ref().unwrap_or(&part.scales);
-            let bound = [&part.words, &part.scales, input, bias, output];
-            let group = matmul.bind(self.gpu, &params, &bound);
-            let tiles = part.rows.len().div_ceil(TILE_ROWS) as u32;
-            let grid = Grid::Product { tiles, matvec: Rc::clone(&matvec) };
-            self.dispatches.push(Dispatch { pipeline: Rc::clone(&matmul), group, grid });
+            let bound = [&[&part.words, &part.scales, input, bias], rest].concat();
+            // Forms differ in their text only: any of them makes the binding for all.
+            let group = pipelines[0].bind(self.gpu, &params, &bound);
+            let grid = Grid::Product { rows: part.rows.len() };
+            self.dispatches.push(Dispatch { pipelines: pipelines.clone(), group, grid });
         }
     }
 
@@ -332,70 +344,71 @@ impl Builder<'_> {
         source: &BlockSource,
         io: &Io,
         buffers: &Buffers,
-        [key_cache, value_cache]: [&wgpu::Buffer; 2],
+        cache: &wgpu::Buffer,
     ) -> Result<(), EngineError> {
-        // 1. norm, then query, key and value
-        self.norm(&loader.norm(&source.attention_norm).await?, &buffers.hidden, &buffers.normed);
-        self.product(&loader.linear(&source.query).await?, &buffers.normed, &buffers.query, false);
-        self.product(&loader.linear(&source.key).await?, &buffers.normed, &buffers.key, false);
-        self.product(&loader.linear(&source.value).await?, &buffers.normed, &buffers.value, false);
+        let Buffers { hidden, normed, query, attended, inner, .. } = buffers;
+        // 1. norm, then queries, keys and values
+        self.norm(&loader.norm(&source.attention_norm).await?, hidden, normed);
+        let linear = loader.linear(&source.query_key_value).await?;
+        self.query_key_value(&linear, io, buffers, cache);
         // 2. attention, added to the residual stream
-        self.attention(io, buffers, key_cache, value_cache);
+        self.attention(io, query, cache, attended);
         let output = loader.linear(&source.attention_output).await?;
-        self.product(&output, &buffers.attended, &buffers.hidden, true);
+        self.product(&kernel::PRODUCT, &output, true, attended, &[hidden]);
         // 3. MLP on its own norm, or on the attention's in a parallel block
         if let Some(norm) = &source.mlp_norm {
-            self.norm(&loader.norm(norm).await?, &buffers.hidden, &buffers.normed);
+            self.norm(&loader.norm(norm).await?, hidden, normed);
         }
-        self.product(&loader.linear(&source.up).await?, &buffers.normed, &buffers.up, false);
-        let size = Elementwise { size: self.config.intermediate_size as u32 };
-        let grid = Grid::PerToken(size.size.div_ceil(64));
-        let inner = match (&self.config.mlp, &source.gate) {
-            (Mlp::SwiGlu, Some(gate)) => {
-                let gate = loader.linear(gate).await?;
-                self.product(&gate, &buffers.normed, &buffers.gate, false);
-                self.push(&kernel::SWIGLU, &size, &[&buffers.gate, &buffers.up], grid);
-                &buffers.gate
-            }
-            _ => {
-                self.push(&kernel::GELU, &size, &[&buffers.up], grid);
-                &buffers.up
-            }
+        let activated = match self.config.mlp {
+            Mlp::SwiGlu => &kernel::PRODUCT_SWIGLU,
+            Mlp::GeluTanh => &kernel::PRODUCT_GELU,
         };
-        self.product(&loader.linear(&source.down).await?, inner, &buffers.hidden, true);
+        self.product(activated, &loader.linear(&source.up).await?, false, normed, &[inner]);
+        let down = loader.linear(&source.down).await?;
+        self.product(&kernel::PRODUCT, &down, true, inner, &[hidden]);
         Ok(())
+    }
+
+    fn query_key_value(
+        &mut self,
+        linear: &Linear,
+        io: &Io,
+        buffers: &Buffers,
+        cache: &wgpu::Buffer,
+    ) {
+        let config = self.config;
+        let rotary = Rotary {
+            num_heads: config.num_attention_heads as u32,
+            num_kv_heads: config.num_key_value_heads as u32,
+            head_dim: config.head_dim as u32,
+            rotary_dim: config.rotary_dim as u32,
+            slots: self.slots,
+        };
+        let rotary = self.gpu.uniform("rotary", &rotary);
+        let Buffers { normed, query, turns, .. } = buffers;
+        let rest = [&io.tokens, turns, query, cache, &rotary];
+        self.product(&kernel::PRODUCT_ROTARY, linear, false, normed, &rest);
     }
 
     fn attention(
         &mut self,
         io: &Io,
-        buffers: &Buffers,
-        key_cache: &wgpu::Buffer,
-        value_cache: &wgpu::Buffer,
+        query: &wgpu::Buffer,
+        cache: &wgpu::Buffer,
+        attended: &wgpu::Buffer,
     ) {
         let config = self.config;
         let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
-        let rotary = Rotary {
-            num_heads: heads as u32,
-            num_kv_heads: kv_heads as u32,
-            head_dim: config.head_dim as u32,
-            rotary_dim: config.rotary_dim as u32,
-            interleaved: u32::from(config.rope_style == RopeStyle::Interleaved),
-        };
-        let Buffers { query, key, value, rotated, attended, turns, .. } = buffers;
-        let bound = [&io.tokens, turns, query, key, value, rotated, key_cache, value_cache];
-        let quads = (heads + 2 * kv_heads) * config.head_dim / 4;
-        let grid = Grid::PerToken(quads.div_ceil(64) as u32);
-        self.push(&kernel::ROTARY, &rotary, &bound, grid);
         let attention = Attention {
             num_heads: heads as u32,
             num_kv_heads: kv_heads as u32,
             head_dim: config.head_dim as u32,
             sliding_window: config.sliding_window.unwrap_or(0) as u32,
+            slots: self.slots,
             scale: 1.0 / (config.head_dim as f32).sqrt(),
         };
-        let bound = [&io.tokens, rotated, key_cache, value_cache, attended];
-        self.push(&kernel::ATTENTION, &attention, &bound, Grid::PerToken(heads as u32));
+        let bound = [&io.tokens, query, cache, attended];
+        self.push(&kernel::ATTENTION, &attention, &bound, Grid::Attention { heads, kv_heads });
     }
 
     fn head(&mut self, norm: &NormWeights, output: &Linear, io: &Io, buffers: &Buffers) {
@@ -404,7 +417,7 @@ impl Builder<'_> {
         let bound = [&buffers.hidden, &io.selected, &buffers.selected_hidden];
         self.push(&kernel::GATHER_ROWS, &size, &bound, grid);
         self.norm(norm, &buffers.selected_hidden, &buffers.selected_normed);
-        self.product(output, &buffers.selected_normed, &io.logits, false);
+        self.product(&kernel::PRODUCT, output, false, &buffers.selected_normed, &[&io.logits]);
         let vocab = Elementwise { size: self.config.vocab_size as u32 };
         self.push(&kernel::SAMPLE, &vocab, &[&io.logits, &io.chosen], Grid::Tokens);
     }

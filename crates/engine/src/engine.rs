@@ -9,8 +9,9 @@ use crate::error::EngineError;
 use crate::gpu::Gpu;
 use crate::kernel::Token;
 use crate::load::LoadProgress;
-use crate::plan::{EngineOptions, MemoryPlan, ModelSource, check_fit, check_options};
+use crate::plan::{EngineOptions, MemoryPlan, check_fit, check_options, plan};
 use crate::rows::{Row, Wave};
+use crate::source::ModelSource;
 
 /// One description with all that is asked of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +115,7 @@ impl Engine {
         options: &EngineOptions,
     ) -> Result<MemoryPlan, EngineError> {
         check_options(options)?;
-        Ok(ModelSource::find(gguf, config)?.plan(config, options))
+        Ok(plan(&ModelSource::find(gguf, config)?, config, options))
     }
 
     /// Loads a model onto a GPU.
@@ -130,7 +131,7 @@ impl Engine {
     ) -> Result<Engine, EngineError> {
         check_options(&options)?;
         let source = ModelSource::find(gguf, &config)?;
-        let memory = source.plan(&config, &options);
+        let memory = plan(&source, &config, &options);
         check_fit(&memory, &config, &options, gpu.describe())?;
         let scope = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let decoder = Decoder::load(&gpu, gguf, &source, &config, &options, progress).await;
@@ -332,11 +333,14 @@ fn send(
     }
 }
 
-/// Tokens of a prefix from position `start` on: they see each other and what stands before.
+/// Tokens of a prefix from position `start` on: they see each other and what stands before. All that they see counts as
+/// prefix, so that attention reads it once for many of them; their own segment is empty.
 fn prefix_batch(start: usize, chunk: &[u32]) -> Batch {
-    let tokens = (start..start + chunk.len()).map(|i| {
-        let position = i as u32;
-        Token { position, prefix: 0, segment: 0, slot: position }
+    let tokens = (start as u32..).take(chunk.len()).map(|position| Token {
+        position,
+        prefix: position + 1,
+        segment: position + 1,
+        slot: position,
     });
     Batch { ids: chunk.to_vec(), tokens: tokens.collect(), selected: Vec::new() }
 }

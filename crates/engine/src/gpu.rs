@@ -135,6 +135,13 @@ impl Gpu {
         self.buffer(label, bytes, usage)
     }
 
+    /// A storage buffer that holds `values`.
+    pub(crate) fn vector(&self, label: &str, values: &[f32]) -> wgpu::Buffer {
+        let buffer = self.storage(label, size_of_val(values) as u64);
+        self.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(values));
+        buffer
+    }
+
     /// A uniform buffer that holds `value`.
     pub(crate) fn uniform<T: Pod>(&self, label: &str, value: &T) -> wgpu::Buffer {
         let bytes = bytemuck::bytes_of(value);

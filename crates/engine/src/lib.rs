@@ -13,6 +13,8 @@ mod load;
 pub mod matrix;
 mod plan;
 mod rows;
+mod source;
+mod tuning;
 
 pub use engine::{Engine, Event, Finish, GeneratedToken, Job, JobStats, RowRequest};
 pub use error::EngineError;

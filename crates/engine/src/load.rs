@@ -6,8 +6,8 @@ use hangtag_weights::{ByteSource, Gguf, TensorInfo};
 
 use crate::error::EngineError;
 use crate::gpu::Gpu;
-use crate::matrix::{MatrixFormat, TILE_ROWS, dequantized, pack};
-use crate::plan::{LinearSource, NormSource};
+use crate::matrix::{MatrixFormat, Packed, TILE_ROWS, dequantized, pack_rows};
+use crate::source::{LinearSource, NormSource, span};
 
 /// How far loading is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub struct LoadProgress {
     pub total_bytes: u64,
 }
 
-/// File bytes that are read, repacked and uploaded at a time.
-const CHUNK_BYTES: usize = 4 << 20;
+/// Weights that are read, repacked and uploaded at a time.
+const CHUNK_WEIGHTS: usize = 8 << 20;
 /// Uploaded bytes after which the queue is drained, so that its staging memory stays small.
 const FLUSH_BYTES: u64 = 64 << 20;
 
@@ -76,20 +76,24 @@ impl<'a, S: ByteSource, F: FnMut(LoadProgress)> Loader<'a, S, F> {
             let rows = first..(first + part_rows).min(source.num_rows());
             parts.push(self.part(source, rows).await?);
         }
-        let bias = match &source.bias {
-            Some(bias) => Some(self.vector(bias, source.rows.clone()).await?),
-            None => None,
+        let bias = match source.has_bias() {
+            true => Some(self.bias(source).await?),
+            false => None,
         };
         Ok(Linear { format, rows: source.num_rows(), columns, parts, bias })
     }
 
     pub async fn norm(&mut self, source: &NormSource) -> Result<NormWeights, EngineError> {
-        let weight = self.vector(&source.weight, 0..source.weight.num_elements()).await?;
+        let weight = self.floats(&source.weight).await?;
         let bias = match &source.bias {
-            Some(bias) => Some(self.vector(bias, 0..bias.num_elements()).await?),
+            Some(bias) => Some(self.floats(bias).await?),
             None => None,
         };
-        Ok(NormWeights { weight, bias })
+        let upload = |name, values: Vec<f32>| self.gpu.vector(name, &values);
+        Ok(NormWeights {
+            weight: upload("norm", weight),
+            bias: bias.map(|bias| upload("norm bias", bias)),
+        })
     }
 
     async fn part(
@@ -101,49 +105,81 @@ impl<'a, S: ByteSource, F: FnMut(LoadProgress)> Loader<'a, S, F> {
         let tiles = rows.len().div_ceil(TILE_ROWS);
         let tile_words = 4 * format.tile_words(columns) as u64;
         let tile_scales = 4 * format.tile_scales(columns) as u64;
-        let name = &source.weight.name;
-        let words = self.gpu.storage(name, tiles as u64 * tile_words);
-        let scales = self.gpu.storage(name, tiles as u64 * tile_scales);
-        let row_bytes = source.weight.row_bytes().max(1);
-        let chunk_rows = (CHUNK_BYTES / row_bytes / TILE_ROWS).max(1) * TILE_ROWS;
+        let words = self.gpu.storage("weights", tiles as u64 * tile_words);
+        let scales = self.gpu.storage("scales", tiles as u64 * tile_scales);
+        let chunk_rows = (CHUNK_WEIGHTS / columns.max(1) / TILE_ROWS).max(1) * TILE_ROWS;
         for first in rows.clone().step_by(chunk_rows) {
             let chunk = first..(first + chunk_rows).min(rows.end);
-            let in_tensor = source.rows.start + chunk.start..source.rows.start + chunk.end;
-            let bytes = self.gguf.read_rows(&source.weight, in_tensor).await?;
-            let packed = pack(source.weight.dtype, &bytes, chunk.len(), columns)?;
+            let packed = self.packed(source, chunk).await?;
             let tile = ((first - rows.start) / TILE_ROWS) as u64;
             let queue = &self.gpu.queue;
             queue.write_buffer(&words, tile * tile_words, bytemuck::cast_slice(&packed.words));
             queue.write_buffer(&scales, tile * tile_scales, bytemuck::cast_slice(&packed.scales));
-            self.advance(bytes.len()).await?;
+            self.flush().await?;
         }
         Ok(Part { rows, words, scales })
     }
 
-    /// A vector in f32.
-    async fn vector(
+    /// Rows of a matrix, read from where its pieces have them.
+    async fn packed(
         &mut self,
-        tensor: &TensorInfo,
-        range: Range<usize>,
-    ) -> Result<wgpu::Buffer, EngineError> {
-        let bytes = self.gguf.read(tensor).await?;
-        let values = dequantized(tensor.dtype, &bytes)?;
-        let values = values.get(range).unwrap_or_default();
-        let buffer = self.gpu.storage(&tensor.name, 4 * values.len() as u64);
-        self.gpu.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(values));
-        self.advance(bytes.len()).await?;
-        Ok(buffer)
+        source: &LinearSource,
+        rows: Range<usize>,
+    ) -> Result<Packed, EngineError> {
+        let origins: Vec<(usize, usize)> = rows.map(|row| source.origin(row)).collect();
+        let mut read = Vec::new();
+        for (index, piece) in source.pieces.iter().enumerate() {
+            let span = span(&origins, index).unwrap_or_default();
+            let bytes = self.gguf.read_rows(&piece.weight, span.clone()).await?;
+            self.advance(bytes.len());
+            read.push((span.start, bytes));
+        }
+        let row = |&(piece, row): &(usize, usize)| {
+            let weight = &source.pieces[piece].weight;
+            let (first, bytes) = &read[piece];
+            let at = (row - first) * weight.row_bytes();
+            (weight.dtype, &bytes[at..at + weight.row_bytes()])
+        };
+        let rows: Vec<_> = origins.iter().map(row).collect();
+        pack_rows(source.format(), &rows, source.columns())
     }
 
-    async fn advance(&mut self, bytes: usize) -> Result<(), EngineError> {
+    /// The bias of a matrix's rows, 0 for pieces without one.
+    async fn bias(&mut self, source: &LinearSource) -> Result<wgpu::Buffer, EngineError> {
+        let mut read = Vec::new();
+        for piece in &source.pieces {
+            read.push(match &piece.bias {
+                Some(bias) => self.floats(bias).await?,
+                None => Vec::new(),
+            });
+        }
+        let of_row = |row| {
+            let (piece, row) = source.origin(row);
+            read[piece].get(row).copied().unwrap_or_default()
+        };
+        let values: Vec<f32> = (0..source.num_rows()).map(of_row).collect();
+        Ok(self.gpu.vector("bias", &values))
+    }
+
+    async fn floats(&mut self, tensor: &TensorInfo) -> Result<Vec<f32>, EngineError> {
+        let bytes = self.gguf.read(tensor).await?;
+        self.advance(bytes.len());
+        dequantized(tensor.dtype, &bytes)
+    }
+
+    fn advance(&mut self, bytes: usize) {
         self.loaded_bytes = (self.loaded_bytes + bytes as u64).min(self.total_bytes);
         self.unflushed_bytes += bytes as u64;
+        let (loaded_bytes, total_bytes) = (self.loaded_bytes, self.total_bytes);
+        (self.progress)(LoadProgress { loaded_bytes, total_bytes });
+    }
+
+    /// Drains the queue now and then.
+    async fn flush(&mut self) -> Result<(), EngineError> {
         if self.unflushed_bytes >= FLUSH_BYTES {
             self.unflushed_bytes = 0;
             self.gpu.finish().await?;
         }
-        let (loaded_bytes, total_bytes) = (self.loaded_bytes, self.total_bytes);
-        (self.progress)(LoadProgress { loaded_bytes, total_bytes });
         Ok(())
     }
 }

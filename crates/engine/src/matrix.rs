@@ -37,6 +37,16 @@ impl MatrixFormat {
         }
     }
 
+    /// The format that keeps rows of both: F16 or F32 where they differ.
+    #[must_use]
+    pub fn and(self, other: MatrixFormat) -> MatrixFormat {
+        match (self, other) {
+            (a, b) if a == b => a,
+            (Self::F32, _) | (_, Self::F32) => Self::F32,
+            _ => Self::F16,
+        }
+    }
+
     /// Weights in one 32-bit word.
     #[must_use]
     pub fn weights_per_word(self) -> usize {
@@ -102,8 +112,8 @@ pub fn pack(
     rows: usize,
     columns: usize,
 ) -> Result<Packed, EngineError> {
-    let format = MatrixFormat::of(dtype);
     let row_bytes = columns / dtype.block_size() * dtype.block_bytes();
+    let format = MatrixFormat::of(dtype);
     if bytes.len() != rows * row_bytes || !columns.is_multiple_of(format.column_multiple()) {
         return Err(EngineError::Unsupported {
             what: "the number of a matrix's columns",
@@ -111,14 +121,27 @@ pub fn pack(
             rule: "a multiple of 32 (of 8 for f16 and f32)",
         });
     }
-    let tiles = rows.div_ceil(TILE_ROWS);
+    let rows: Vec<_> = bytes.chunks_exact(row_bytes.max(1)).map(|row| (dtype, row)).collect();
+    pack_rows(format, &rows, columns)
+}
+
+/// Packs rows of `columns` values, each in its own file type; those of another format are expanded.
+///
+/// # Errors
+/// If a row is not of that size.
+pub(crate) fn pack_rows(
+    format: MatrixFormat,
+    rows: &[(DType, &[u8])],
+    columns: usize,
+) -> Result<Packed, EngineError> {
+    let tiles = rows.len().div_ceil(TILE_ROWS);
     let mut packed = Packed {
         format,
         words: vec![0; tiles * format.tile_words(columns)],
         scales: vec![0; tiles * format.tile_scales(columns)],
     };
-    for (row, row_bytes) in bytes.chunks_exact(row_bytes).enumerate() {
-        let (words, scales) = row_words(dtype, row_bytes)?;
+    for (row, (dtype, bytes)) in rows.iter().enumerate() {
+        let (words, scales) = row_words(format, *dtype, bytes)?;
         let at = |i: usize, per_row: usize| {
             (row / TILE_ROWS * per_row + i) * TILE_ROWS + row % TILE_ROWS
         };
@@ -133,7 +156,11 @@ pub fn pack(
 }
 
 /// The words and scales of one row.
-fn row_words(dtype: DType, bytes: &[u8]) -> Result<(Vec<u32>, Vec<u32>), EngineError> {
+fn row_words(
+    format: MatrixFormat,
+    dtype: DType,
+    bytes: &[u8],
+) -> Result<(Vec<u32>, Vec<u32>), EngineError> {
     let (mut words, mut scales) = (Vec::new(), Vec::new());
     let mut block = |block: &[u8], scale: u16, minimum: u16, quants: usize| {
         scales.push(u32::from(scale) | u32::from(minimum) << 16);
@@ -141,21 +168,25 @@ fn row_words(dtype: DType, bytes: &[u8]) -> Result<(Vec<u32>, Vec<u32>), EngineE
     };
     let le16 = |b: &[u8], at: usize| u16::from_le_bytes([b[at], b[at + 1]]);
     let in_blocks = bytes.chunks_exact(dtype.block_bytes());
-    match dtype {
+    match (format, dtype) {
         // value = (nibble - 8) · scale: -8 · scale is a shift of the exponent, so f16 holds it exactly.
-        DType::Q4_0 => in_blocks.for_each(|b| {
+        (MatrixFormat::Q4, DType::Q4_0) => in_blocks.for_each(|b| {
             let scale = f16::from_bits(le16(b, 0));
             block(b, scale.to_bits(), f16::from_f32(-8.0 * scale.to_f32()).to_bits(), 2);
         }),
-        DType::Q4_1 => in_blocks.for_each(|b| block(b, le16(b, 0), le16(b, 2), 4)),
-        DType::Q8_0 => in_blocks.for_each(|b| block(b, le16(b, 0), 0, 2)),
-        DType::F16 | DType::F32 => words.extend(bytes.chunks_exact(4).map(le_word)),
-        DType::BF16 => words.extend(dequantized(dtype, bytes)?.into_iter().map(f32::to_bits)),
-        DType::Q4K | DType::Q5K | DType::Q6K => {
+        (MatrixFormat::Q4, _) => in_blocks.for_each(|b| block(b, le16(b, 0), le16(b, 2), 4)),
+        (MatrixFormat::Q8, _) => in_blocks.for_each(|b| block(b, le16(b, 0), 0, 2)),
+        (MatrixFormat::F16, DType::F16) | (MatrixFormat::F32, DType::F32) => {
+            words.extend(bytes.chunks_exact(4).map(le_word));
+        }
+        (MatrixFormat::F16, _) => {
             words.extend(dequantized(dtype, bytes)?.chunks_exact(2).map(|pair| {
                 let bits = |x: f32| u32::from(f16::from_f32(x).to_bits());
                 bits(pair[0]) | bits(pair[1]) << 16
             }));
+        }
+        (MatrixFormat::F32, _) => {
+            words.extend(dequantized(dtype, bytes)?.into_iter().map(f32::to_bits));
         }
     }
     Ok((words, scales))

@@ -1,5 +1,6 @@
 // Where a token stands. Its row's keys are the shared prefix, slots 0..prefix, and then its own
-// segment, slots segment..=slot; the n-th of them has position n.
+// segment, slots segment..=slot; the n-th of them has position n. A token of the prefix itself has an
+// empty segment: slot is below it.
 struct Token {
     position: u32,
     prefix: u32,

@@ -16,22 +16,22 @@ pub struct Attention {
     pub head_dim: u32,
     /// Keys further back than this are not seen; 0: all are.
     pub sliding_window: u32,
+    /// Slots of the cache.
+    pub slots: u32,
     /// What scores are multiplied with, 1/√head_dim.
     pub scale: f32,
 }
 
-/// `query` (tokens, num_heads, head_dim), caches (slots, num_kv_heads, head_dim) →
+/// Query rows that share a workgroup.
+pub const ROWS: usize = 8;
+
+/// `query` (tokens, num_heads, head_dim), `cache` (keys and values, slots, num_kv_heads, head_dim) →
 /// (tokens, num_heads, head_dim)
 #[must_use]
-pub fn attention(
-    params: &Attention,
-    tokens: &[Token],
-    query: &[f32],
-    key_cache: &[f16],
-    value_cache: &[f16],
-) -> Vec<f32> {
+pub fn attention(params: &Attention, tokens: &[Token], query: &[f32], cache: &[f16]) -> Vec<f32> {
     let (heads, kv_heads) = (params.num_heads as usize, params.num_kv_heads as usize);
     let head_dim = params.head_dim as usize;
+    let (key_cache, value_cache) = cache.split_at(params.slots as usize * kv_heads * head_dim);
     let mut output = vec![0.0; query.len()];
     for (i, token) in tokens.iter().enumerate() {
         let mut slots: Vec<u32> = (0..token.prefix).chain(token.segment..=token.slot).collect();

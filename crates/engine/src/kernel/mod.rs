@@ -14,16 +14,17 @@ pub mod elementwise;
 pub mod embed;
 pub mod norm;
 pub mod product;
-pub mod rotary;
 pub mod sample;
 
-/// How a shader uses a binding of group 0. Binding 0 is always the uniform with its parameters.
+/// What a binding of group 0 is. Binding 0 is always the uniform with the parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Read-only storage.
     Read,
     /// Read-write storage.
     ReadWrite,
+    /// A uniform besides the parameters.
+    Uniform,
 }
 
 /// What a kernel needs of the files under `shader/shared`.
@@ -39,7 +40,7 @@ pub enum Shared {
     Reduce,
     /// `matrix.wgsl` and the file of the matrix's format
     Matrix,
-    /// `product.wgsl`
+    /// `product.wgsl`, whose `store` is the kernel's own
     Product,
 }
 
@@ -52,6 +53,45 @@ pub struct Kernel {
     shared: &'static [Shared],
     /// The storage bindings of group 0, from binding 1 on.
     pub bindings: &'static [Access],
+}
+
+/// How much of a product a workgroup and a thread compute (product.wgsl).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Form {
+    /// Fours of rows of a workgroup; 16 make a tile.
+    pub lanes: u32,
+    /// Slices of the columns.
+    pub split: u32,
+    /// Groups of tokens of a workgroup.
+    pub groups: u32,
+    /// Tokens of a thread.
+    pub tokens: u32,
+}
+
+impl Form {
+    /// Workgroups for `rows` rows and `tokens` tokens.
+    #[must_use]
+    pub fn grid(self, rows: usize, tokens: usize) -> (u32, u32) {
+        let token_block = (self.groups * self.tokens) as usize;
+        (rows.div_ceil(4 * self.lanes as usize) as u32, tokens.div_ceil(token_block) as u32)
+    }
+
+    fn constants(self) -> String {
+        let Form { lanes, split, groups, tokens } = self;
+        format!(
+            "const LANES: u32 = {lanes}u;\nconst SPLIT: u32 = {split}u;\n\
+             const GROUPS: u32 = {groups}u;\nconst TOKENS: u32 = {tokens}u;\n"
+        )
+    }
+}
+
+/// Which of a kernel's shaders: what it reads and how it shares the work. Kernels without a matrix have one only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Variant {
+    /// The matrix's format.
+    pub format: MatrixFormat,
+    /// A product's form.
+    pub form: Form,
 }
 
 macro_rules! shader {
@@ -80,13 +120,12 @@ kernels! {
     EMBED = "embed", [Step, Matrix], [Read, Read, Read, ReadWrite];
     RMS_NORM = "rms_norm", [Reduce], [Read, Read, ReadWrite];
     LAYER_NORM = "layer_norm", [Reduce], [Read, Read, Read, ReadWrite];
-    MATMUL = "matmul", [Step, Matrix, Product], [Read, Read, Read, Read, ReadWrite];
-    MATVEC = "matvec", [Step, Matrix, Product], [Read, Read, Read, Read, ReadWrite];
-    ROTARY = "rotary", [Step, Token, Half],
-        [Read, Read, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite];
-    ATTENTION = "attention", [Token, Half, Reduce], [Read, Read, Read, Read, ReadWrite];
-    SWIGLU = "swiglu", [Step], [ReadWrite, Read];
-    GELU = "gelu", [Step], [ReadWrite];
+    PRODUCT = "product", [Step, Matrix, Product], [Read, Read, Read, Read, ReadWrite];
+    PRODUCT_SWIGLU = "product_swiglu", [Step, Matrix, Product], [Read, Read, Read, Read, ReadWrite];
+    PRODUCT_GELU = "product_gelu", [Step, Matrix, Product], [Read, Read, Read, Read, ReadWrite];
+    PRODUCT_ROTARY = "product_rotary", [Step, Token, Half, Matrix, Product],
+        [Read, Read, Read, Read, Read, Read, ReadWrite, ReadWrite, Uniform];
+    ATTENTION = "attention", [Step, Token, Half], [Read, Read, Read, ReadWrite];
     GATHER_ROWS = "gather_rows", [Step], [Read, Read, ReadWrite];
     SAMPLE = "sample", [], [Read, ReadWrite];
 }
@@ -98,13 +137,20 @@ impl Kernel {
         self.shared.contains(&Shared::Matrix)
     }
 
-    /// The kernel's WGSL for a tier and, if it reads a matrix, that matrix's format.
+    /// Whether the kernel is a product and so exists once for each [`Form`].
+    #[must_use]
+    pub fn is_product(&self) -> bool {
+        self.shared.contains(&Shared::Product)
+    }
+
+    /// The kernel's WGSL for a tier and a variant.
     ///
     /// `directives` is true for browsers, where `enable subgroups;` must be said and naga, which
     /// refuses that line, does not read the source.
     #[must_use]
-    pub fn source(&self, tier: Tier, format: MatrixFormat, directives: bool) -> String {
+    pub fn source(&self, tier: Tier, variant: Variant, directives: bool) -> String {
         let uses = |shared| self.shared.contains(&shared);
+        let constants = variant.form.constants();
         let mut parts: Vec<&str> = Vec::new();
         if uses(Shared::Half) && tier.shader_f16 {
             parts.push("enable f16;\n");
@@ -120,8 +166,10 @@ impl Kernel {
                 Shared::Half => parts.push(shader!("shared/half_baseline")),
                 Shared::Reduce if tier.subgroups => parts.push(shader!("shared/reduce_subgroups")),
                 Shared::Reduce => parts.push(shader!("shared/reduce_baseline")),
-                Shared::Matrix => parts.extend([shader!("shared/matrix"), format_source(format)]),
-                Shared::Product => parts.push(shader!("shared/product")),
+                Shared::Matrix => {
+                    parts.extend([shader!("shared/matrix"), format_source(variant.format)])
+                }
+                Shared::Product => parts.extend([&constants, shader!("shared/product")]),
             }
         }
         parts.push(self.source);
@@ -130,8 +178,8 @@ impl Kernel {
 
     /// Compiles the kernel for a device.
     #[must_use]
-    pub fn compile(&self, gpu: &Gpu, format: MatrixFormat) -> Pipeline {
-        let source = self.source(gpu.describe().tier, format, cfg!(target_arch = "wasm32"));
+    pub fn compile(&self, gpu: &Gpu, variant: Variant) -> Pipeline {
+        let source = self.source(gpu.describe().tier, variant, cfg!(target_arch = "wasm32"));
         let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(self.name),
             source: wgpu::ShaderSource::Wgsl(Cow::Owned(source)),
@@ -156,8 +204,12 @@ impl Kernel {
 
     fn layout(&self, gpu: &Gpu) -> wgpu::BindGroupLayout {
         let storage = self.bindings.iter().enumerate().map(|(i, access)| {
-            let read_only = *access == Access::Read;
-            entry(i as u32 + 1, wgpu::BufferBindingType::Storage { read_only })
+            let ty = match access {
+                Access::Uniform => wgpu::BufferBindingType::Uniform,
+                Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
+                Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
+            };
+            entry(i as u32 + 1, ty)
         });
         let entries: Vec<_> =
             std::iter::once(entry(0, wgpu::BufferBindingType::Uniform)).chain(storage).collect();
@@ -240,10 +292,10 @@ pub struct Step {
 pub struct Token {
     /// Its position in its row's text.
     pub position: u32,
-    /// Tokens of the shared prefix that it sees: slots `0..prefix`.
+    /// Tokens of the shared prefix that it sees: slots `0..prefix`. Of a token of the prefix its own slot is the last.
     pub prefix: u32,
     /// The first slot of its row's own segment.
     pub segment: u32,
-    /// Its own slot in the KV cache; it sees `segment..=slot`.
+    /// Its own slot in the KV cache; it sees `segment..=slot`, which is empty for a token of the prefix.
     pub slot: u32,
 }

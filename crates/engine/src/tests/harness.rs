@@ -3,8 +3,7 @@
 use bytemuck::Pod;
 
 use crate::gpu::{Gpu, GpuOptions};
-use crate::kernel::{Access, Kernel, Step, step_layout};
-use crate::matrix::MatrixFormat;
+use crate::kernel::{Access, Kernel, Step, Variant, step_layout};
 
 /// Bytes behind every buffer that no kernel may touch.
 const SENTINEL: [u8; 64] = [0xa5; 64];
@@ -17,9 +16,9 @@ pub async fn gpu(baseline: bool) -> Gpu {
 /// A kernel's run.
 pub struct Run<'a, P> {
     pub kernel: &'static Kernel,
-    pub format: MatrixFormat,
+    pub variant: Variant,
     pub params: P,
-    /// Contents of the storage bindings.
+    /// Contents of the bindings from 1 on.
     pub buffers: Vec<&'a [u8]>,
     pub count: usize,
     pub grid: (usize, usize),
@@ -28,8 +27,9 @@ pub struct Run<'a, P> {
 impl<P: Pod> Run<'_, P> {
     /// The contents of the read-write buffers afterwards, in binding order.
     pub async fn outputs(&self, gpu: &Gpu) -> Vec<Vec<u8>> {
-        let pipeline = self.kernel.compile(gpu, self.format);
-        let storage: Vec<_> = self.buffers.iter().map(|bytes| upload(gpu, bytes)).collect();
+        let pipeline = self.kernel.compile(gpu, self.variant);
+        let bound = self.buffers.iter().zip(self.kernel.bindings);
+        let storage: Vec<_> = bound.map(|(bytes, access)| upload(gpu, bytes, *access)).collect();
         let params = gpu.uniform("params", &self.params);
         let group = pipeline.bind(gpu, &params, &storage.iter().collect::<Vec<_>>());
         let step = gpu.uniform("step", &Step { count: self.count as u32 });
@@ -61,8 +61,13 @@ impl<P: Pod> Run<'_, P> {
     }
 }
 
-fn upload(gpu: &Gpu, bytes: &[u8]) -> wgpu::Buffer {
-    let buffer = gpu.storage("test", (bytes.len() + SENTINEL.len()) as u64);
+fn upload(gpu: &Gpu, bytes: &[u8], access: Access) -> wgpu::Buffer {
+    let usage = match access {
+        Access::Uniform => wgpu::BufferUsages::UNIFORM,
+        Access::Read | Access::ReadWrite => wgpu::BufferUsages::STORAGE,
+    };
+    let copied = wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+    let buffer = gpu.buffer("test", (bytes.len() + SENTINEL.len()) as u64, usage | copied);
     gpu.queue.write_buffer(&buffer, 0, &[bytes, &SENTINEL].concat());
     buffer
 }

@@ -5,15 +5,17 @@ use hangtag_weights::DType;
 
 use super::harness::{Random, Run, assert_close, difference, gpu, gpu_test, values};
 use super::packing::random_blocks;
-use crate::kernel::attention::{Attention, attention};
-use crate::kernel::elementwise::{Elementwise, gather_rows, gelu, swiglu};
+use crate::kernel::attention::{self, Attention};
+use crate::kernel::elementwise::{Elementwise, gather_rows};
 use crate::kernel::embed::embed;
 use crate::kernel::norm::{Norm, layer_norm, rms_norm};
-use crate::kernel::product::{Matrix, matmul, matvec};
-use crate::kernel::rotary::{Rotary, rotary, turns};
+use crate::kernel::product::{
+    Matrix, Operands, Rotary, product, product_gelu, product_rotary, product_swiglu, turns,
+};
 use crate::kernel::sample::sample;
-use crate::kernel::{self, Kernel, Token};
+use crate::kernel::{self, Kernel, Token, Variant};
 use crate::matrix::{MatrixFormat, Packed, TILE_ROWS, pack};
+use crate::tuning::FORMS;
 
 use bytemuck::cast_slice as bytes;
 
@@ -34,7 +36,8 @@ fn run<P>(
     count: usize,
     grid: (usize, usize),
 ) -> Run<'static, P> {
-    Run { kernel, format: MatrixFormat::F32, params, buffers: Vec::new(), count, grid }
+    let variant = Variant { format: MatrixFormat::F32, form: FORMS[0] };
+    Run { kernel, variant, params, buffers: Vec::new(), count, grid }
 }
 
 #[test]
@@ -121,67 +124,106 @@ fn random_parts(
         .collect()
 }
 
-type ProductTwin = fn(&Matrix, &Packed, &[f32], &[f32], &mut [f32]);
+/// A part of a random matrix with its bias and its input, bound as the products' first four bindings.
+struct Case {
+    what: String,
+    variant: Variant,
+    params: Matrix,
+    packed: Packed,
+    input: Vec<f32>,
+    bias: Vec<f32>,
+    tokens: usize,
+}
 
+impl Case {
+    /// Every format and form, and shapes off the tiles of both; `row_multiple` is what the kernel asks of the rows.
+    fn all(random: &mut Random, kernel: &Kernel, row_multiple: usize) -> Vec<Case> {
+        let mut cases = Vec::new();
+        for (dtype, format) in FORMATS {
+            for form in FORMS {
+                for (tokens, rows, columns) in
+                    [(1, 64, 32), (5, 70, 96), (33, 2, 64), (18, 130, 576)]
+                {
+                    let rows = usize::next_multiple_of(rows, row_multiple);
+                    let what =
+                        format!("{} {dtype:?} {form:?} {tokens}×{rows}×{columns}", kernel.name);
+                    cases.extend(random_parts(random, dtype, rows, columns).into_iter().map(
+                        |(params, packed)| Case {
+                            what: what.clone(),
+                            variant: Variant { format, form },
+                            params,
+                            packed,
+                            input: random.floats(tokens * columns),
+                            bias: random.floats(rows),
+                            tokens,
+                        },
+                    ));
+                }
+            }
+        }
+        cases
+    }
+
+    fn operands(&self) -> Operands<'_> {
+        Operands { weights: &self.packed, input: &self.input, bias: &self.bias }
+    }
+
+    fn run<'a>(&'a self, kernel: &'static Kernel, rest: &[&'a [u8]]) -> Run<'a, Matrix> {
+        // A scale buffer must be bound even where it is not read.
+        let scales: &[u32] =
+            if self.packed.scales.is_empty() { &[0; 4] } else { &self.packed.scales };
+        let first =
+            [bytes(&self.packed.words), bytes(scales), bytes(&self.input), bytes(&self.bias)];
+        let (x, y) = self.variant.form.grid(self.params.rows as usize, self.tokens);
+        Run {
+            kernel,
+            variant: self.variant,
+            params: self.params,
+            buffers: [&first, rest].concat(),
+            count: self.tokens,
+            grid: (x as usize, y as usize),
+        }
+    }
+}
+
+type ProductTwin = fn(&Matrix, Operands<'_>, &mut [f32]);
+
+/// `halving` is 2 if two rows make one value.
 async fn check_product(
     kernel: &'static Kernel,
     twin: ProductTwin,
-    token_counts: &[usize],
-    grid_y: fn(usize) -> usize,
+    halving: usize,
+    accumulates: bool,
 ) {
     for baseline in [false, true] {
         let (gpu, mut random) = (gpu(baseline).await, Random::new());
-        for (dtype, format) in FORMATS {
-            for (&tokens, (rows, columns)) in
-                token_counts.iter().zip([(64, 32), (70, 96), (1, 64), (130, 576)])
-            {
-                let bias = random.floats(rows);
-                let input = random.floats(tokens * columns);
-                let first = random.floats(tokens * rows);
-                for (flags, (mut params, packed)) in
-                    random_parts(&mut random, dtype, rows, columns).into_iter().enumerate()
-                {
-                    params.has_bias = u32::from(flags % 2 == 0);
-                    params.accumulate = u32::from(flags % 2 == 1);
-                    // A scale buffer must be bound even where it is not read.
-                    let scales =
-                        if packed.scales.is_empty() { &[0; 4][..] } else { &packed.scales };
-                    let run = Run {
-                        format,
-                        buffers: vec![
-                            bytes(&packed.words),
-                            bytes(scales),
-                            bytes(&input),
-                            bytes(&bias),
-                            bytes(&first),
-                        ],
-                        ..run(
-                            kernel,
-                            params,
-                            tokens,
-                            ((params.rows as usize).div_ceil(64), grid_y(tokens)),
-                        )
-                    };
-                    let actual = values(&run.outputs(&gpu).await[0]);
-                    let mut expected = first.clone();
-                    twin(&params, &packed, &input, &bias, &mut expected);
-                    let what = format!("{} {dtype:?} {tokens}×{rows}×{columns}", kernel.name);
-                    assert_close(&what, &actual, &expected, 2e-5);
-                }
-            }
+        for (flags, mut case) in Case::all(&mut random, kernel, halving).into_iter().enumerate() {
+            case.params.has_bias = u32::from(flags % 2 == 0);
+            case.params.accumulate = u32::from(accumulates && flags % 4 < 2);
+            let first = random.floats(case.tokens * case.params.all_rows as usize / halving);
+            let actual = values(&case.run(kernel, &[bytes(&first)]).outputs(&gpu).await[0]);
+            let mut expected = first.clone();
+            twin(&case.params, case.operands(), &mut expected);
+            assert_close(&case.what, &actual, &expected, 2e-5);
         }
     }
 }
 
 gpu_test! {
-    async fn matmul_equals_its_twin() {
-        check_product(&kernel::MATMUL, matmul, &[5, 16, 18, 33], |tokens| tokens.div_ceil(16)).await;
+    async fn product_equals_its_twin() {
+        check_product(&kernel::PRODUCT, product, 1, true).await;
     }
 }
 
 gpu_test! {
-    async fn matvec_equals_its_twin() {
-        check_product(&kernel::MATVEC, matvec, &[1, 4, 2, 3], |tokens| tokens).await;
+    async fn product_swiglu_equals_its_twin() {
+        check_product(&kernel::PRODUCT_SWIGLU, product_swiglu, 2, false).await;
+    }
+}
+
+gpu_test! {
+    async fn product_gelu_equals_its_twin() {
+        check_product(&kernel::PRODUCT_GELU, product_gelu, 1, false).await;
     }
 }
 
@@ -197,7 +239,8 @@ gpu_test! {
                 let scales = if packed.scales.is_empty() { &[0; 4][..] } else { &packed.scales };
                 let buffers = vec![bytes(&packed.words), bytes(scales), bytes(&ids), bytes(&actual)];
                 let grid = ((columns / 8).div_ceil(64), ids.len());
-                let run = Run { format, buffers, ..run(&kernel::EMBED, params, ids.len(), grid) };
+                let variant = Variant { format, form: FORMS[0] };
+                let run = Run { variant, buffers, ..run(&kernel::EMBED, params, ids.len(), grid) };
                 let after = values(&run.outputs(&gpu).await[0]);
                 actual = after;
                 embed(&params, &packed, &ids, &mut expected);
@@ -213,42 +256,45 @@ fn scattered_tokens(prefix: u32) -> Vec<Token> {
     let row =
         |segment: u32, i: u32| Token { position: prefix + i, prefix, segment, slot: segment + i };
     let alone = Token { position: 4, prefix: 0, segment: 0, slot: 4 };
-    vec![row(prefix, 0), row(prefix + 80, 70), alone, row(prefix + 9, 3), row(prefix, 1)]
+    // Of the prefix itself: its own segment is empty.
+    let inside = Token { position: 6, prefix: 7, segment: 7, slot: 6 };
+    vec![row(prefix, 0), row(prefix + 80, 70), alone, row(prefix + 9, 3), inside, row(prefix, 1)]
 }
 
 gpu_test! {
-    async fn rotary_equals_its_twin() {
+    async fn product_rotary_equals_its_twin() {
         for baseline in [false, true] {
             let (gpu, mut random) = (gpu(baseline).await, Random::new());
-            for (head_dim, rotary_dim, interleaved) in [(64, 64, 1), (80, 32, 0), (16, 16, 0)] {
+            for (head_dim, rotary_dim, form) in [(64, 64, FORMS[0]), (80, 32, FORMS[1]), (16, 16, FORMS[3])] {
                 let (num_heads, num_kv_heads, slots) = (6, 3, 300);
-                let params = Rotary { num_heads, num_kv_heads, head_dim, rotary_dim, interleaved };
+                let rotary = Rotary { num_heads, num_kv_heads, head_dim, rotary_dim, slots };
                 let tokens = scattered_tokens(130);
-                let table = turns(slots, rotary_dim as usize, 10_000.0);
-                let floats = |random: &mut Random, heads: u32| {
-                    random.floats(tokens.len() * (heads * head_dim) as usize)
-                };
-                let query = floats(&mut random, num_heads);
-                let key = floats(&mut random, num_kv_heads);
-                let value = floats(&mut random, num_kv_heads);
-                let mut keys = vec![f16::NAN; slots * (num_kv_heads * head_dim) as usize];
-                let mut cached_values = keys.clone();
-                let poison = vec![POISON; query.len()];
-                let quads = (num_heads + 2 * num_kv_heads) * head_dim / 4;
-                let (key_bits, value_bits) = (half_bits(&keys), half_bits(&cached_values));
-                let run = Run {
-                    buffers: vec![
-                        bytes(&tokens), bytes(&table), bytes(&query), bytes(&key), bytes(&value),
-                        bytes(&poison), bytes(&key_bits), bytes(&value_bits),
-                    ],
-                    ..run(&kernel::ROTARY, params, tokens.len(), (quads.div_ceil(64) as usize, tokens.len()))
-                };
-                let outputs = run.outputs(&gpu).await;
-                let inputs = [&query[..], &key[..], &value[..]];
-                let expected = rotary(&params, &tokens, &table, inputs, &mut keys, &mut cached_values);
-                assert_close("rotary query", &values(&outputs[0]), &expected, 1e-5);
-                check_cache("rotary key", &outputs[1], &keys);
-                check_cache("rotary value", &outputs[2], &cached_values);
+                let table = turns(slots as usize, rotary_dim as usize, 10_000.0);
+                let rows = ((num_heads + 2 * num_kv_heads) * head_dim) as usize;
+                let mut query = vec![POISON; tokens.len() * (num_heads * head_dim) as usize];
+                let mut cache = vec![f16::NAN; 2 * (slots * num_kv_heads * head_dim) as usize];
+                let (mut twin_query, mut twin_cache) = (query.clone(), cache.clone());
+                let (input, bias) = (random.floats(tokens.len() * 96), random.floats(rows));
+                for (mut params, packed) in random_parts(&mut random, DType::Q4_0, rows, 96) {
+                    params.has_bias = 1;
+                    let (input, bias) = (input.clone(), bias.clone());
+                    let variant = Variant { format: MatrixFormat::Q4, form };
+                    let what = format!("{rotary:?}");
+                    let case = Case { what, variant, params, packed, input, bias, tokens: tokens.len() };
+                    let cache_bits = half_bits(&cache);
+                    let uniform = [rotary];
+                    let rest = [
+                        bytes(&tokens), bytes(&table), bytes(&query), bytes(&cache_bits), bytes(&uniform),
+                    ];
+                    let outputs = case.run(&kernel::PRODUCT_ROTARY, &rest).outputs(&gpu).await;
+                    query = values(&outputs[0]);
+                    cache = values::<u16>(&outputs[1]).into_iter().map(f16::from_bits).collect();
+                    let both = (&params, &rotary);
+                    product_rotary(both, case.operands(), &tokens, &table, &mut twin_query, &mut twin_cache);
+                }
+                // Both parts were run, so no poison is left in the queries.
+                assert_close(&format!("queries {rotary:?}"), &query, &twin_query, 2e-5);
+                check_cache(&format!("cache {rotary:?}"), &cache, &twin_cache);
             }
         }
     }
@@ -260,8 +306,7 @@ fn half_bits(halves: &[f16]) -> Vec<u16> {
 
 /// Slots that no token has keep their poison; the others are the twin's to half a unit in the last place.
 #[track_caller]
-fn check_cache(what: &str, actual: &[u8], expected: &[f16]) {
-    let actual: Vec<f16> = values::<u16>(actual).into_iter().map(f16::from_bits).collect();
+fn check_cache(what: &str, actual: &[f16], expected: &[f16]) {
     let (mut written, mut twin) = (Vec::new(), Vec::new());
     for (a, e) in actual.iter().zip(expected) {
         assert_eq!(a.is_nan(), e.is_nan(), "{what}: the wrong slots were written");
@@ -288,64 +333,27 @@ gpu_test! {
                     num_kv_heads: kv_heads,
                     head_dim,
                     sliding_window,
+                    slots: slots as u32,
                     scale: 1.0 / (head_dim as f32).sqrt(),
                 };
                 let query: Vec<f32> =
                     random.floats(tokens.len() * (heads * head_dim) as usize).iter().map(|x| 4.0 * x).collect();
-                let cache = |random: &mut Random| -> Vec<f16> {
-                    let floats = random.floats(slots * (kv_heads * head_dim) as usize);
-                    floats.into_iter().map(f16::from_f32).collect()
-                };
-                let (keys, cached_values) = (cache(&mut random), cache(&mut random));
+                let cache = random.floats(2 * slots * (kv_heads * head_dim) as usize);
+                let cache: Vec<f16> = cache.into_iter().map(f16::from_f32).collect();
                 let poison = vec![POISON; query.len()];
-                let (key_bits, value_bits) = (half_bits(&keys), half_bits(&cached_values));
+                let cache_bits = half_bits(&cache);
+                let query_rows = tokens.len() * (heads / kv_heads) as usize;
                 let run = Run {
-                    buffers: vec![
-                        bytes(&tokens), bytes(&query), bytes(&key_bits), bytes(&value_bits), bytes(&poison),
-                    ],
-                    ..run(&kernel::ATTENTION, params, tokens.len(), (heads as usize, tokens.len()))
+                    buffers: vec![bytes(&tokens), bytes(&query), bytes(&cache_bits), bytes(&poison)],
+                    ..run(
+                        &kernel::ATTENTION, params, tokens.len(),
+                        (query_rows.div_ceil(attention::ROWS), kv_heads as usize),
+                    )
                 };
                 let actual = values(&run.outputs(&gpu).await[0]);
-                let expected = attention(&params, &tokens, &query, &keys, &cached_values);
+                let expected = attention::attention(&params, &tokens, &query, &cache);
                 assert_close(&format!("attention {params:?}"), &actual, &expected, 2e-5);
             }
-        }
-    }
-}
-
-gpu_test! {
-    async fn swiglu_equals_its_twin() {
-        let (gpu, mut random) = (gpu(false).await, Random::new());
-        for (tokens, size) in [(3, 1536), (2, 70)] {
-            let gate: Vec<f32> = random.floats(tokens * size).iter().map(|x| 30.0 * x).collect();
-            let up = random.floats(tokens * size);
-            let params = Elementwise { size: size as u32 };
-            let run = Run {
-                buffers: vec![bytes(&gate), bytes(&up)],
-                ..run(&kernel::SWIGLU, params, tokens, (size.div_ceil(64), tokens))
-            };
-            let actual = values(&run.outputs(&gpu).await[0]);
-            let mut expected = gate.clone();
-            swiglu(&mut expected, &up);
-            assert_close("swiglu", &actual, &expected, 1e-5);
-        }
-    }
-}
-
-gpu_test! {
-    async fn gelu_equals_its_twin() {
-        let (gpu, mut random) = (gpu(false).await, Random::new());
-        for (tokens, size) in [(3, 256), (2, 70)] {
-            let input: Vec<f32> = random.floats(tokens * size).iter().map(|x| 40.0 * x * x * x).collect();
-            let params = Elementwise { size: size as u32 };
-            let run = Run {
-                buffers: vec![bytes(&input)],
-                ..run(&kernel::GELU, params, tokens, (size.div_ceil(64), tokens))
-            };
-            let actual = values(&run.outputs(&gpu).await[0]);
-            let mut expected = input.clone();
-            gelu(&mut expected);
-            assert_close("gelu", &actual, &expected, 1e-5);
         }
     }
 }

@@ -4,13 +4,19 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, StorageAccess};
 
 use crate::gpu::Tier;
-use crate::kernel::{ALL, Access, Kernel};
+use crate::kernel::{ALL, Access, Kernel, Variant};
 use crate::matrix::MatrixFormat;
+use crate::tuning::FORMS;
 
 fn tiers() -> impl Iterator<Item = Tier> {
     [false, true]
         .into_iter()
         .flat_map(|shader_f16| [false, true].map(|subgroups| Tier { shader_f16, subgroups }))
+}
+
+fn variants() -> impl Iterator<Item = Variant> {
+    let of_form = |form| MatrixFormat::ALL.map(|format| Variant { format, form });
+    FORMS.into_iter().flat_map(of_form)
 }
 
 fn parse(name: &str, source: &str) -> Result<naga::Module, String> {
@@ -30,8 +36,8 @@ fn every_shader_is_valid_and_keeps_to_the_limits() {
     let mut sources = 0;
     for kernel in ALL {
         for tier in tiers() {
-            for format in MatrixFormat::ALL {
-                let source = kernel.source(tier, format, false);
+            for variant in variants() {
+                let source = kernel.source(tier, variant, false);
                 let module = parse(kernel.name, &source).unwrap_or_else(|text| panic!("{text}"));
                 check_bindings(kernel, &module);
                 check_limits(kernel, &module);
@@ -39,15 +45,16 @@ fn every_shader_is_valid_and_keeps_to_the_limits() {
             }
         }
     }
-    assert_eq!(sources, ALL.len() * 16);
+    assert_eq!(sources, ALL.len() * 16 * FORMS.len());
     assert_eq!(shader_files(), ALL.len(), "a shader file that no kernel names, or the reverse");
 }
 
 #[test]
 fn an_invalid_shader_is_noticed() {
-    let good = crate::kernel::GELU.source(Tier::BASELINE, MatrixFormat::F32, false);
+    let variant = Variant { format: MatrixFormat::F32, form: FORMS[0] };
+    let good = crate::kernel::GATHER_ROWS.source(Tier::BASELINE, variant, false);
     assert!(parse("good", &good).is_ok());
-    assert!(parse("bad", &good.replace("values[at] =", "values[at] = step +")).is_err());
+    assert!(parse("bad", &good.replace("= input[", "= step + input[")).is_err());
 }
 
 fn shader_files() -> usize {
@@ -64,22 +71,25 @@ fn check_bindings(kernel: &Kernel, module: &naga::Module) {
         let Some(binding) = variable.binding.filter(|b| b.group == 0) else { continue };
         let declared = match binding.binding {
             0 => AddressSpace::Uniform,
-            n => AddressSpace::Storage {
-                access: match kernel.bindings[n as usize - 1] {
-                    Access::Read => StorageAccess::LOAD,
-                    Access::ReadWrite => StorageAccess::LOAD | StorageAccess::STORE,
-                },
+            n => match kernel.bindings[n as usize - 1] {
+                Access::Uniform => AddressSpace::Uniform,
+                Access::Read => AddressSpace::Storage { access: StorageAccess::LOAD },
+                Access::ReadWrite => {
+                    AddressSpace::Storage { access: StorageAccess::LOAD | StorageAccess::STORE }
+                }
             },
         };
         assert_eq!(variable.space, declared, "{} binding {}", kernel.name, binding.binding);
     }
 }
 
-/// WebGPU's default limits: 8 storage buffers a stage, 256 invocations, 16 KiB workgroup memory.
+/// WebGPU's default limits: 8 storage buffers a stage, 256 invocations, 16 KiB workgroup memory, and at most 64 invocations deep.
 fn check_limits(kernel: &Kernel, module: &naga::Module) {
-    assert!(kernel.bindings.len() <= 8, "{}: too many storage buffers", kernel.name);
+    let storage = kernel.bindings.iter().filter(|access| **access != Access::Uniform).count();
+    assert!(storage <= 8, "{}: too many storage buffers", kernel.name);
     let entry = &module.entry_points[0];
     assert!(entry.workgroup_size.iter().product::<u32>() <= 256, "{}", kernel.name);
+    assert!(entry.workgroup_size[2] <= 64, "{}", kernel.name);
     let shared: u32 = module
         .global_variables
         .iter()
