@@ -353,9 +353,17 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub repeat: u16,
 
-    /// Print exactly one JSON object
+    /// Print JSON: exactly one object, or with --tune one a line
     #[arg(long)]
     pub json: bool,
+
+    /// Measure a model of this shape with random weights, such as phi-2, in place of --model
+    #[arg(long, value_name = "SHAPE", conflicts_with = "train")]
+    pub shape: Option<String>,
+
+    /// Measure every form of the matrix products for every size, the fastest first
+    #[arg(long, conflicts_with = "train")]
+    pub tune: bool,
 
     /// Measure training: a model of this shape with random weights, such as phi-2, on an NVIDIA GPU
     #[arg(long, value_name = "SHAPE")]

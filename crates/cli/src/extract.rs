@@ -171,7 +171,7 @@ impl Work<'_> {
 }
 
 /// Asks for one feature at a time and reads the text anew for each: what asking together is measured against.
-pub fn one_by_one(
+fn one_by_one(
     extractor: &mut Extractor,
     text: &str,
     features: &[Feature],

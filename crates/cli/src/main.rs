@@ -17,7 +17,6 @@ mod products;
 mod progress;
 mod table;
 mod train;
-mod train_bench;
 
 use std::process::ExitCode;
 
@@ -30,7 +29,6 @@ fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Fetch(args) => fetch::run(&args),
         Command::Train(args) => train::run(&args),
-        Command::Bench(args) if args.train.is_some() => train_bench::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Dataset(args) => dataset::run(&args),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
-use hangtag_engine::{EngineError, EngineOptions, Gpu, GpuOptions};
+use hangtag_engine::{Engine, EngineError, EngineOptions, Gpu, GpuOptions};
 use hangtag_extract::{ExtractError, Extractor};
 use hangtag_task::TASK_VERSION;
 use hangtag_weights::{
@@ -29,12 +29,7 @@ pub fn load(args: &ModelArgs) -> Result<Extractor> {
     Tokenizer::from_gguf(gguf.metadata())
         .map_err(|error| bad_input(format!("{}: {error}", args.model)).hint(WHAT_A_MODEL_IS))?;
 
-    let gpu = pollster::block_on(Gpu::request(&GpuOptions { baseline: args.baseline_tier }))
-        .map_err(failed)?;
-    let mut options = EngineOptions::default();
-    if let Some(context_tokens) = args.context {
-        options.context_tokens = context_tokens as usize;
-    }
+    let (gpu, options) = opened(args)?;
     let bar = progress::bytes(args.quiet, "loading the model");
     let loaded = pollster::block_on(Extractor::load(gguf, gpu, options, |loaded| {
         bar.set_length(loaded.total_bytes);
@@ -42,6 +37,33 @@ pub fn load(args: &ModelArgs) -> Result<Extractor> {
     }));
     bar.finish_and_clear();
     Ok(loaded.map_err(|error| failure(&error))?)
+}
+
+/// Loads a model without a tokenizer.
+pub fn load_engine<S: ByteSource>(
+    args: &ModelArgs,
+    gguf: &Gguf<S>,
+    config: ModelConfig,
+) -> Result<Engine> {
+    let (gpu, options) = opened(args)?;
+    let bar = progress::bytes(args.quiet, "loading the model");
+    let loaded = pollster::block_on(Engine::load(gpu, gguf, config, options, |loaded| {
+        bar.set_length(loaded.total_bytes);
+        bar.set_position(loaded.loaded_bytes);
+    }));
+    bar.finish_and_clear();
+    Ok(loaded.map_err(|error| of_loading(&error))?)
+}
+
+/// The GPU and the engine's sizes that the arguments ask for.
+fn opened(args: &ModelArgs) -> Result<(Gpu, EngineOptions)> {
+    let gpu = pollster::block_on(Gpu::request(&GpuOptions { baseline: args.baseline_tier }))
+        .map_err(failed)?;
+    let mut options = EngineOptions::default();
+    if let Some(context_tokens) = args.context {
+        options.context_tokens = context_tokens as usize;
+    }
+    Ok((gpu, options))
 }
 
 /// What an adapter calls the base that it is for: the hub name of a known model, else what the user typed.

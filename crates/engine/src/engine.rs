@@ -11,7 +11,7 @@ use crate::kernel::Token;
 use crate::load::LoadProgress;
 use crate::plan::{EngineOptions, MemoryPlan, check_fit, check_options, plan};
 use crate::rows::{Row, Wave};
-use crate::source::ModelSource;
+use crate::source::{ModelSource, ProductInfo};
 
 /// One description with all that is asked of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +100,7 @@ pub struct Engine {
     options: EngineOptions,
     memory: MemoryPlan,
     decoder: Decoder,
+    products: Vec<ProductInfo>,
     /// The tokens whose keys and values stand in the slots from 0 on.
     cached: Vec<u32>,
 }
@@ -140,7 +141,8 @@ impl Engine {
         }
         let decoder = decoder?;
         gpu.finish().await?;
-        Ok(Engine { gpu, config, options, memory, decoder, cached: Vec::new() })
+        let products = source.products();
+        Ok(Engine { gpu, config, options, memory, decoder, products, cached: Vec::new() })
     }
 
     /// The model's description.
@@ -153,6 +155,12 @@ impl Engine {
     #[must_use]
     pub fn memory(&self) -> &MemoryPlan {
         &self.memory
+    }
+
+    /// The products that a step runs, for measurements.
+    #[must_use]
+    pub fn products(&self) -> &[ProductInfo] {
+        &self.products
     }
 
     /// The device.

@@ -11,6 +11,7 @@ mod gpu;
 pub mod kernel;
 mod load;
 pub mod matrix;
+pub mod measure;
 mod plan;
 mod rows;
 mod source;
@@ -21,6 +22,7 @@ pub use error::EngineError;
 pub use gpu::{Gpu, GpuInfo, GpuOptions, Tier};
 pub use load::LoadProgress;
 pub use plan::{EngineOptions, MemoryPlan};
+pub use source::ProductInfo;
 
 #[cfg(test)]
 mod tests;

@@ -83,6 +83,21 @@ impl LinearSource {
     }
 }
 
+/// A product of a step, for measurements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProductInfo {
+    /// What it computes.
+    pub name: &'static str,
+    /// How its weights are kept.
+    pub format: MatrixFormat,
+    /// Rows of its matrix.
+    pub rows: usize,
+    /// Columns of its matrix.
+    pub columns: usize,
+    /// How often a step runs it.
+    pub count: usize,
+}
+
 /// A norm's weight and, for LayerNorm, bias.
 #[derive(Debug, Clone)]
 pub(crate) struct NormSource {
@@ -142,6 +157,32 @@ impl ModelSource {
             .iter()
             .flat_map(|b| [&b.query_key_value, &b.attention_output, &b.up, &b.down]);
         std::iter::once(&self.embedding).chain(blocks).chain(self.output.as_ref())
+    }
+
+    /// The products of a step.
+    pub fn products(&self) -> Vec<ProductInfo> {
+        let info = |name, count, linear: &LinearSource| ProductInfo {
+            name,
+            format: linear.format(),
+            rows: linear.num_rows(),
+            columns: linear.columns(),
+            count,
+        };
+        let layers = self.blocks.len();
+        let of_block = self.blocks.first().map(|block| {
+            [
+                ("query, key, value", &block.query_key_value),
+                ("attention output", &block.attention_output),
+                ("MLP up", &block.up),
+                ("MLP down", &block.down),
+            ]
+        });
+        let of_block = of_block.into_iter().flatten();
+        let output = self.output.as_ref().unwrap_or(&self.embedding);
+        of_block
+            .map(|(name, linear)| info(name, layers, linear))
+            .chain(std::iter::once(info("output", 1, output)))
+            .collect()
     }
 
     /// Bytes of the vectors in f32, and in the file.

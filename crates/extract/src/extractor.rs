@@ -70,6 +70,11 @@ impl Extractor {
         &self.tokenizer.0
     }
 
+    /// The model's tokenizer as the task asks for it.
+    pub fn task_tokenizer(&self) -> &TaskTokenizer {
+        &self.tokenizer
+    }
+
     /// The model's dimensions.
     pub fn config(&self) -> &ModelConfig {
         self.engine.config()

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use candle_core::{Device, Tensor};
 use hangtag_weights::adapter::AdapterConfig;
-use hangtag_weights::{DType, Family, Mlp, ModelConfig, Norm, RopeStyle};
+use hangtag_weights::random::{RandomWeights, SHAPES, shape};
 
 use crate::TrainError;
 use crate::base::{Base, BasePrecision};
@@ -14,7 +14,7 @@ use crate::lora::Layout;
 use crate::model::{Model, Rounding, StepOptions};
 use crate::pack::{Packed, Piece, Run};
 use crate::rng::Rng;
-use crate::tensors::Tensors;
+use crate::tensors::GgufTensors;
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -50,103 +50,6 @@ pub struct TrainBenchReport {
     pub memory_bytes: Option<u64>,
 }
 
-/// Names of the known shapes.
-pub const SHAPES: [&str; 5] =
-    ["smollm2-135m", "tinyllama-1.1b", "phi-2", "mistral-7b", "llama-2-7b"];
-
-/// A model's shape by its name.
-pub fn shape(name: &str) -> Option<ModelConfig> {
-    let llama = |vocab_size, hidden_size, intermediate_size, layers, heads, kv_heads| ModelConfig {
-        family: Family::Llama,
-        vocab_size,
-        hidden_size,
-        intermediate_size,
-        num_hidden_layers: layers,
-        num_attention_heads: heads,
-        num_key_value_heads: kv_heads,
-        head_dim: hidden_size / heads,
-        max_position_embeddings: 4096,
-        norm: Norm::RmsNorm,
-        norm_eps: 1e-5,
-        parallel_block: false,
-        rotary_dim: hidden_size / heads,
-        rope_theta: 10_000.0,
-        rope_style: RopeStyle::Interleaved,
-        mlp: Mlp::SwiGlu,
-        sliding_window: None,
-        tie_word_embeddings: false,
-    };
-    Some(match name {
-        "smollm2-135m" => {
-            ModelConfig { tie_word_embeddings: true, ..llama(49_152, 576, 1536, 30, 9, 3) }
-        }
-        "tinyllama-1.1b" => llama(32_000, 2048, 5632, 22, 32, 4),
-        "mistral-7b" => {
-            ModelConfig { sliding_window: Some(4096), ..llama(32_000, 4096, 14_336, 32, 32, 8) }
-        }
-        "llama-2-7b" => llama(32_000, 4096, 11_008, 32, 32, 32),
-        "phi-2" => ModelConfig {
-            family: Family::Phi,
-            max_position_embeddings: 2048,
-            norm: Norm::LayerNorm,
-            parallel_block: true,
-            rotary_dim: 32,
-            rope_style: RopeStyle::Halves,
-            mlp: Mlp::GeluTanh,
-            ..llama(51_200, 2560, 10_240, 32, 32, 32)
-        },
-        _ => return None,
-    })
-}
-
-/// A model of random weights.
-struct RandomTensors(ModelConfig);
-
-impl Tensors for RandomTensors {
-    fn config(&self) -> &ModelConfig {
-        &self.0
-    }
-
-    fn tensor(&self, name: &str) -> Result<Option<(DType, Vec<u8>)>, TrainError> {
-        let c = &self.0;
-        let (q, kv) = (c.num_attention_heads * c.head_dim, c.num_key_value_heads * c.head_dim);
-        let phi = c.family == Family::Phi;
-        let part = name.rsplit('.').nth(1).unwrap_or_default();
-        let (rows, columns) = match part {
-            "token_embd" | "output" if name.ends_with("weight") => (c.vocab_size, c.hidden_size),
-            "attn_qkv" if phi => (q + 2 * kv, c.hidden_size),
-            "attn_q" if !phi => (q, c.hidden_size),
-            "attn_k" | "attn_v" if !phi => (kv, c.hidden_size),
-            "attn_output" => (c.hidden_size, q),
-            "ffn_gate" | "ffn_up" => (c.intermediate_size, c.hidden_size),
-            "ffn_down" => (c.hidden_size, c.intermediate_size),
-            "attn_norm" | "ffn_norm" | "output_norm" => (1, c.hidden_size),
-            "output" => (c.vocab_size, 1),
-            _ => return Ok(None),
-        };
-        if name.ends_with("bias") {
-            // Frozen biases are as long as their layer has rows.
-            return Ok(phi.then(|| floats(if rows == 1 { columns } else { rows }, 0.0)));
-        }
-        if rows == 1 {
-            return Ok(Some(floats(columns, 1.0)));
-        }
-        let mut rng = Rng::new(name.len() as u64);
-        let mut bytes = vec![0_u8; rows * columns / 32 * 18];
-        let scale = half::f16::from_f32(0.3 / (columns as f32).sqrt() / 4.0).to_le_bytes();
-        for block in bytes.chunks_mut(18) {
-            block[..2].copy_from_slice(&scale);
-            block[2..10].copy_from_slice(&rng.next_u64().to_le_bytes());
-            block[10..].copy_from_slice(&rng.next_u64().to_le_bytes());
-        }
-        Ok(Some((DType::Q4_0, bytes)))
-    }
-}
-
-fn floats(count: usize, value: f32) -> (DType, Vec<u8>) {
-    (DType::F32, value.to_le_bytes().repeat(count))
-}
-
 impl TrainBench {
     /// Runs it.
     ///
@@ -157,7 +60,8 @@ impl TrainBench {
             setting: "shape",
             problem: format!("\"{}\" is not known: choose among {}", self.shape, SHAPES.join(", ")),
         })?;
-        let base = Base::load(&RandomTensors(config), self.precision, None, device)?;
+        let gguf = pollster::block_on(RandomWeights::open(&self.shape, &config))?;
+        let base = Base::load(&GgufTensors::new(gguf)?, self.precision, None, device)?;
         let adapter = AdapterConfig {
             base: self.shape.clone(),
             r: self.rank,

@@ -33,7 +33,7 @@ mod trainer;
 mod trainer_tests;
 
 pub use base::{Base, BasePrecision};
-pub use bench::{SHAPES, TrainBench, TrainBenchReport, shape};
+pub use bench::{TrainBench, TrainBenchReport};
 pub use candle_core::{DType, Device};
 pub use config::{AdapterDtype, DOCUMENTED as DOCUMENTED_CONFIG, Schedule, TrainConfig};
 pub use device::{DeviceKind, memory_in_use, open_device};

@@ -20,6 +20,7 @@ pub mod hash;
 pub mod hf;
 pub mod manifest;
 pub mod metadata;
+pub mod random;
 pub mod registry;
 pub mod row_order;
 pub mod safetensors;

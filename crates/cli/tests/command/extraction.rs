@@ -239,9 +239,15 @@ fn bench_measures_what_it_says() {
     let folder = tempdir().unwrap();
     let report = object(&hangtag(folder.path(), &args));
     assert_eq!(report["features"]["count"], 3);
-    assert_eq!(report["features"]["same_values"], true);
+    let ladder = report["features"]["ladder"].as_array().unwrap();
+    assert_eq!(ladder.len(), 3);
+    assert!(ladder.iter().all(|rung| rung["same_answers"] == 3), "{ladder:?}");
     assert!(report["features"]["text_tokens"].as_u64().unwrap() >= 40);
-    for figure in [&report["prefill"]["tokens_per_second"], &report["features"]["ratio"]] {
+    for figure in [
+        &report["prefill"]["tokens_per_second"],
+        &ladder[2]["times_faster"],
+        &report["limits"]["copy_bytes_per_second"],
+    ] {
         assert!(figure.as_f64().unwrap() > 0.0);
     }
     assert_eq!(report["decode"][0]["rows"], 1);

@@ -12,6 +12,7 @@ use crate::matrix::MatrixFormat;
 pub mod attention;
 pub mod elementwise;
 pub mod embed;
+pub mod limits;
 pub mod norm;
 pub mod product;
 pub mod sample;
@@ -128,6 +129,8 @@ kernels! {
     ATTENTION = "attention", [Step, Token, Half], [Read, Read, Read, ReadWrite];
     GATHER_ROWS = "gather_rows", [Step], [Read, Read, ReadWrite];
     SAMPLE = "sample", [], [Read, ReadWrite];
+    COPY = "copy", [], [Read, ReadWrite];
+    MULTIPLY_ADD = "multiply_add", [], [ReadWrite];
 }
 
 impl Kernel {

@@ -8,6 +8,7 @@ use super::packing::random_blocks;
 use crate::kernel::attention::{self, Attention};
 use crate::kernel::elementwise::{Elementwise, gather_rows};
 use crate::kernel::embed::embed;
+use crate::kernel::limits::{Chains, copy, multiply_add};
 use crate::kernel::norm::{Norm, layer_norm, rms_norm};
 use crate::kernel::product::{
     Matrix, Operands, Rotary, product, product_gelu, product_rotary, product_swiglu, turns,
@@ -372,6 +373,34 @@ gpu_test! {
         };
         let actual: Vec<f32> = values(&run.outputs(&gpu).await[0]);
         assert_eq!(actual, gather_rows(&params, &input, &selected));
+    }
+}
+
+gpu_test! {
+    async fn copy_equals_its_twin() {
+        let (gpu, mut random) = (gpu(false).await, Random::new());
+        let input = random.floats(4 * 300);
+        let poison = vec![POISON; input.len()];
+        let run = Run {
+            buffers: vec![bytes(&input), bytes(&poison)],
+            ..run(&kernel::COPY, Elementwise { size: 128 }, 0, (2, 3))
+        };
+        // The grid is larger than the buffers; their sentinels are copied onto each other.
+        let actual: Vec<f32> = values(&run.outputs(&gpu).await[0]);
+        assert_eq!(actual, copy(&input));
+    }
+}
+
+gpu_test! {
+    async fn multiply_add_equals_its_twin() {
+        let (gpu, mut random) = (gpu(false).await, Random::new());
+        let params = Chains { rounds: 17, factor: 0.9, summand: 0.25 };
+        let start = random.floats(4 * 128);
+        let run = Run { buffers: vec![bytes(&start)], ..run(&kernel::MULTIPLY_ADD, params, 0, (2, 1)) };
+        let actual: Vec<f32> = values(&run.outputs(&gpu).await[0]);
+        let mut expected = start.clone();
+        multiply_add(&params, &mut expected);
+        assert_close("multiply_add", &actual, &expected, 1e-5);
     }
 }
 

@@ -98,7 +98,7 @@ fn head_shape() -> HeadShape {
 }
 
 fn rotation(rotary: usize, interleaved: bool) -> Rotation {
-    let mut config = crate::bench::shape("smollm2-135m").unwrap();
+    let mut config = hangtag_weights::random::shape("smollm2-135m").unwrap();
     config.rotary_dim = rotary;
     config.rope_style = match interleaved {
         true => hangtag_weights::RopeStyle::Interleaved,
@@ -435,7 +435,7 @@ mod on_the_gpu {
     }
 
     fn rotation_on(device: &Device) -> Rotation {
-        let mut config = crate::bench::shape("phi-2").unwrap();
+        let mut config = hangtag_weights::random::shape("phi-2").unwrap();
         config.rotary_dim = 4;
         Rotation::new(&config, 16, device).unwrap()
     }

@@ -133,9 +133,7 @@ impl GgufWriter {
         data: &mut dyn FnMut(&TensorInfo, &mut dyn Write) -> Result<(), E>,
     ) -> Result<(), E> {
         let io = |error| E::from(GgufError::Write(error));
-        let header = self.header();
-        out.write_all(&header).map_err(io)?;
-        self.pad(out, header.len() as u64)?;
+        out.write_all(&self.padded_header()).map_err(io)?;
         for tensor in &self.tensors {
             let mut counted = Counted { out, bytes: 0 };
             data(tensor, &mut counted)?;
@@ -155,6 +153,13 @@ impl GgufWriter {
         let padding = written.next_multiple_of(self.alignment) - written;
         std::io::copy(&mut std::io::Read::take(std::io::repeat(0), padding), &mut out)?;
         Ok(())
+    }
+
+    /// All that stands before the first tensor.
+    pub(crate) fn padded_header(&self) -> Vec<u8> {
+        let mut header = self.header();
+        header.resize(header.len().next_multiple_of(self.alignment as usize), 0);
+        header
     }
 
     fn header(&self) -> Vec<u8> {

@@ -1,0 +1,102 @@
+//! The GPU's own limits, and each product of the model as a share of them.
+
+use anyhow::Result;
+use hangtag_engine::measure::{self, ProductSize};
+use hangtag_engine::{Engine, Gpu, ProductInfo};
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use crate::failure::failed;
+
+/// Tokens of a decode step of one and of many rows, and of a prefill.
+const TOKENS: [usize; 4] = [1, 8, 50, 512];
+
+/// What the GPU can do at most, by measuring it.
+#[derive(Serialize)]
+pub struct LimitsReport {
+    copy_bytes_per_second: f64,
+    multiply_adds_per_second: f64,
+    dispatch_seconds: f64,
+}
+
+/// A product of the model.
+#[derive(Serialize)]
+pub struct KernelReport {
+    name: &'static str,
+    rows: usize,
+    columns: usize,
+    tokens: usize,
+    seconds: f64,
+    /// Of the rate of a plain copy, by the bytes of the weights.
+    share_of_copy: f64,
+    /// Of the rate of plain multiply-adds.
+    share_of_multiply_adds: f64,
+}
+
+pub fn limits(gpu: &Gpu) -> Result<LimitsReport> {
+    let limits = pollster::block_on(measure::limits(gpu)).map_err(failed)?;
+    Ok(LimitsReport {
+        copy_bytes_per_second: limits.copy_bytes_per_second,
+        multiply_adds_per_second: limits.multiply_adds_per_second,
+        dispatch_seconds: limits.dispatch_seconds,
+    })
+}
+
+/// Steps of the progress bar that [`measure`] takes.
+pub fn steps(engine: &Engine) -> usize {
+    engine.products().len() * TOKENS.len()
+}
+
+/// Measures every product of `engine`.
+pub fn measure(
+    engine: &Engine,
+    limits: &LimitsReport,
+    bar: &ProgressBar,
+) -> Result<Vec<KernelReport>> {
+    let mut kernels = Vec::new();
+    for info in engine.products() {
+        for tokens in TOKENS {
+            bar.set_message(info.name);
+            let size = size(info, tokens);
+            let product = measure::product(engine.gpu(), &size);
+            let seconds = pollster::block_on(product).map_err(failed)?;
+            let rate = |amount: u64, limit: f64| amount as f64 / seconds / limit;
+            kernels.push(KernelReport {
+                name: info.name,
+                rows: info.rows,
+                columns: info.columns,
+                tokens,
+                seconds,
+                share_of_copy: rate(size.weight_bytes(), limits.copy_bytes_per_second),
+                share_of_multiply_adds: rate(size.multiply_adds(), limits.multiply_adds_per_second),
+            });
+            bar.inc(1);
+        }
+    }
+    Ok(kernels)
+}
+
+pub fn size(info: &ProductInfo, tokens: usize) -> ProductSize {
+    ProductSize { format: info.format, rows: info.rows, columns: info.columns, tokens }
+}
+
+pub fn render(limits: &LimitsReport, kernels: &[KernelReport]) -> String {
+    let mut text = format!(
+        "Limits    copy {:.0} GB/s, {:.2} T multiply-adds/s, {:.1} µs a dispatch\n",
+        limits.copy_bytes_per_second / 1e9,
+        limits.multiply_adds_per_second / 1e12,
+        limits.dispatch_seconds * 1e6,
+    );
+    for kernel in kernels {
+        let shape = format!("{} x {}", kernel.rows, kernel.columns);
+        text += &format!(
+            "Product   {:<17} {shape:<13} {:>3} tokens {:>8.1} µs, {:>3.0}% of copying, {:>3.0}% of multiply-adds\n",
+            kernel.name,
+            kernel.tokens,
+            kernel.seconds * 1e6,
+            100.0 * kernel.share_of_copy,
+            100.0 * kernel.share_of_multiply_adds,
+        );
+    }
+    text
+}

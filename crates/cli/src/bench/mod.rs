@@ -1,0 +1,334 @@
+//! `hangtag bench`: what this computer's GPU can do, what the engine makes of it, and what each idea gains.
+
+mod kernels;
+mod subject;
+mod train;
+mod tune;
+
+use std::io::{Write, stdout};
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use anyhow::Result;
+use hangtag_engine::{Event, Job};
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use crate::args::BenchArgs;
+use crate::bench::kernels::{KernelReport, LimitsReport};
+use crate::bench::subject::Subject;
+use crate::failure::failed;
+use crate::progress;
+
+/// Rows decoded together.
+const BATCH_SIZES: [usize; 9] = [1, 2, 4, 8, 9, 16, 32, 33, 64];
+
+/// Steps that decoding speed is measured over.
+const DECODE_STEPS: usize = 16;
+
+/// All that is measured; seconds are medians.
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    adapter: String,
+    backend: String,
+    driver: String,
+    shader_f16: bool,
+    subgroups: bool,
+    memory_bytes: u64,
+    repeat: u16,
+    limits: LimitsReport,
+    kernels: Vec<KernelReport>,
+    prefill: Prefill,
+    decode: Vec<Decode>,
+    features: Features,
+}
+
+/// Reading a text up to the first token of an answer.
+#[derive(Serialize)]
+struct Prefill {
+    tokens: usize,
+    seconds: f64,
+    tokens_per_second: f64,
+}
+
+/// Writing `rows` answers together.
+#[derive(Serialize)]
+struct Decode {
+    rows: usize,
+    step_seconds: f64,
+    tokens_per_second: f64,
+}
+
+/// The same features of the same text, in ways that build on each other.
+#[derive(Serialize)]
+struct Features {
+    count: usize,
+    text_tokens: usize,
+    /// Tokens of all answers, and steps that they took together.
+    generated_tokens: usize,
+    decode_steps: usize,
+    ladder: Vec<Rung>,
+}
+
+/// One way.
+#[derive(Serialize)]
+struct Rung {
+    name: &'static str,
+    seconds: f64,
+    /// The first way's seconds over this one's.
+    times_faster: f64,
+    /// Answers that are those of the first way.
+    same_answers: usize,
+}
+
+pub fn run(args: &BenchArgs) -> Result<()> {
+    if args.train.is_some() {
+        return train::run(args);
+    }
+    let subject = Subject::load(args)?;
+    if args.tune {
+        return tune::run(subject.engine(), args.json);
+    }
+    let repeats = usize::from(args.repeat);
+    let steps = repeats * (BATCH_SIZES.len() + 4) + 2 + kernels::steps(subject.engine());
+    let bar = progress::count(args.model.quiet, steps);
+    let job = subject.job(args)?;
+    let mut bench = Bench { subject, job, repeats, bar };
+    // The first job also warms the GPU up.
+    bench.once("warming up", |bench| bench.together().map(|_| ()))?;
+    let report = bench.report(args)?;
+    bench.bar.finish_and_clear();
+    let rendered =
+        if args.json { serde_json::to_string(&report)? + "\n" } else { bench.render(&report) };
+    stdout().write_all(rendered.as_bytes())?;
+    Ok(())
+}
+
+struct Bench {
+    subject: Subject,
+    /// All features of the text.
+    job: Job,
+    repeats: usize,
+    bar: ProgressBar,
+}
+
+/// The ids of every row's answer, and the steps they took.
+#[derive(Default)]
+struct Answers {
+    rows: Vec<Vec<u32>>,
+    decode_steps: usize,
+}
+
+impl Bench {
+    fn report(&mut self, args: &BenchArgs) -> Result<Report> {
+        let limits =
+            self.once("measuring the GPU", |bench| kernels::limits(bench.subject.engine().gpu()))?;
+        let kernels = kernels::measure(self.subject.engine(), &limits, &self.bar)?;
+        let prefill = self.prefill()?;
+        let decode = self.decode()?;
+        let features = self.ladder()?;
+        let engine = self.subject.engine();
+        let gpu = engine.gpu().describe();
+        Ok(Report {
+            model: self.subject.name(args).to_owned(),
+            adapter: gpu.name.clone(),
+            backend: gpu.backend.clone(),
+            driver: gpu.driver.clone(),
+            shader_f16: gpu.tier.shader_f16,
+            subgroups: gpu.tier.subgroups,
+            memory_bytes: engine.memory().total_bytes(),
+            repeat: args.repeat,
+            limits,
+            kernels,
+            prefill,
+            decode,
+            features,
+        })
+    }
+
+    /// Runs one step of the benchmark and moves the bar.
+    fn once<T>(&mut self, what: &str, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.bar.set_message(what.to_owned());
+        let result = run(self);
+        self.bar.inc(1);
+        result
+    }
+
+    /// Median of the repeats of `run`, which gives seconds.
+    fn median(&mut self, what: &str, mut run: impl FnMut(&mut Self) -> Result<f64>) -> Result<f64> {
+        let mut seconds =
+            (0..self.repeats).map(|_| self.once(what, &mut run)).collect::<Result<Vec<f64>>>()?;
+        seconds.sort_by(f64::total_cmp);
+        Ok(seconds.get(seconds.len() / 2).copied().unwrap_or_default())
+    }
+
+    /// Reads the text from nothing up to the first token of one answer.
+    fn prefill(&mut self) -> Result<Prefill> {
+        let job = self.rows(1, 1);
+        let tokens = job.prefix.len() + job.rows[0].suffix.len();
+        let seconds = self.median("reading a text", |bench| {
+            bench.subject.engine_mut().clear_prefix_cache();
+            bench.time(&job)
+        })?;
+        Ok(Prefill { tokens, seconds, tokens_per_second: tokens as f64 / seconds })
+    }
+
+    /// Writes answers in batches of growing size.
+    fn decode(&mut self) -> Result<Vec<Decode>> {
+        let mut decode = Vec::new();
+        for rows in BATCH_SIZES {
+            let (first, all) = (self.rows(rows, 1), self.rows(rows, 1 + DECODE_STEPS));
+            if !self.fits(&all) {
+                break;
+            }
+            // The text stays in the cache; what both jobs do before the second token cancels out.
+            let seconds = self.median(&format!("writing {rows} answers at once"), |bench| {
+                Ok(bench.time(&all)? - bench.time(&first)?)
+            })?;
+            let seconds = seconds.max(f64::MIN_POSITIVE);
+            decode.push(Decode {
+                rows,
+                step_seconds: seconds / DECODE_STEPS as f64,
+                tokens_per_second: (rows * DECODE_STEPS) as f64 / seconds,
+            });
+        }
+        Ok(decode)
+    }
+
+    /// The whole extraction, in ways that build on each other.
+    fn ladder(&mut self) -> Result<Features> {
+        type Way = fn(&mut Bench) -> Result<Answers>;
+        let ways: [(&str, Way); 3] = [
+            ("one feature at a time", |bench| bench.one_by_one(true)),
+            ("+ text read once", |bench| bench.one_by_one(false)),
+            ("+ features together", Bench::together),
+        ];
+        let mut ladder: Vec<Rung> = Vec::new();
+        let (mut expected, mut last) = (Vec::new(), Answers::default());
+        for (name, way) in ways {
+            let seconds = self.median(name, |bench| {
+                let (seconds, answers) = seconds(|| way(bench))?;
+                last = answers;
+                Ok(seconds)
+            })?;
+            if ladder.is_empty() {
+                expected = last.rows.clone();
+            }
+            let first = ladder.first().map_or(seconds, |rung| rung.seconds);
+            let same_answers = last.rows.iter().zip(&expected).filter(|(a, b)| a == b).count();
+            ladder.push(Rung { name, seconds, times_faster: first / seconds, same_answers });
+        }
+        Ok(Features {
+            count: self.job.rows.len(),
+            text_tokens: self.job.prefix.len(),
+            generated_tokens: last.rows.iter().map(Vec::len).sum(),
+            decode_steps: last.decode_steps,
+            ladder,
+        })
+    }
+
+    fn together(&mut self) -> Result<Answers> {
+        self.subject.engine_mut().clear_prefix_cache();
+        answers(&mut self.subject, &self.job)
+    }
+
+    fn one_by_one(&mut self, read_again: bool) -> Result<Answers> {
+        let mut all = Answers::default();
+        self.subject.engine_mut().clear_prefix_cache();
+        for row in &self.job.rows {
+            if read_again {
+                self.subject.engine_mut().clear_prefix_cache();
+            }
+            let job = Job { rows: vec![row.clone()], ..self.job.clone() };
+            let one = answers(&mut self.subject, &job)?;
+            all.rows.extend(one.rows);
+            all.decode_steps += one.decode_steps;
+        }
+        Ok(all)
+    }
+
+    /// A job over the whole text that writes `new_tokens` in each of `rows` equal rows, whatever they are.
+    fn rows(&self, rows: usize, new_tokens: usize) -> Job {
+        let mut row = self.job.rows[0].clone();
+        row.max_new_tokens = new_tokens;
+        Job { prefix: self.job.prefix.clone(), rows: vec![row; rows], stop_tokens: Vec::new() }
+    }
+
+    /// Whether all rows of `job` run at once.
+    fn fits(&self, job: &Job) -> bool {
+        let options = self.subject.engine().options();
+        let rows = job.rows.iter();
+        let rows: usize = rows.map(|row| row.suffix.len() + row.max_new_tokens).sum();
+        job.prefix.len() + rows <= options.context_tokens && job.rows.len() <= options.max_rows
+    }
+
+    fn time(&mut self, job: &Job) -> Result<f64> {
+        Ok(seconds(|| answers(&mut self.subject, job))?.0)
+    }
+
+    fn render(&self, report: &Report) -> String {
+        let Report { prefill, features, .. } = report;
+        let mut text = format!(
+            "Model     {} ({})\n\
+             GPU       {}, {} {} (16-bit floats: {}, subgroups: {})\n",
+            report.model,
+            self.subject.engine().memory(),
+            report.adapter,
+            report.backend,
+            report.driver,
+            yes_no(report.shader_f16),
+            yes_no(report.subgroups),
+        );
+        text += &kernels::render(&report.limits, &report.kernels);
+        text += &format!(
+            "Reading   {:.0} tokens/s ({} tokens in {:.1} ms)\n",
+            prefill.tokens_per_second,
+            prefill.tokens,
+            1e3 * prefill.seconds,
+        );
+        for Decode { rows, tokens_per_second, step_seconds } in &report.decode {
+            let answers = if *rows == 1 { "answer" } else { "answers" };
+            text += &format!(
+                "Writing   {tokens_per_second:.0} tokens/s, {rows} {answers} at once ({:.2} ms a step)\n",
+                1e3 * step_seconds
+            );
+        }
+        text += &format!(
+            "Features  {} of a text of {} tokens, {} tokens of answers in {} steps\n",
+            features.count, features.text_tokens, features.generated_tokens, features.decode_steps
+        );
+        for Rung { name, seconds, times_faster, same_answers } in &features.ladder {
+            text += &format!(
+                "          {name:<24} {:>8.1} ms  {times_faster:>5.1}x  {same_answers} of {} answers the same\n",
+                1e3 * seconds,
+                features.count
+            );
+        }
+        text
+    }
+}
+
+/// Runs a job to its end.
+fn answers(subject: &mut Subject, job: &Job) -> Result<Answers> {
+    let mut rows = vec![Vec::new(); job.rows.len()];
+    let stats = pollster::block_on(subject.engine_mut().run(job, &mut |event| {
+        if let Event::Row { index, tokens, .. } = event {
+            rows[index] = tokens.iter().map(|token| token.id).collect();
+        }
+        ControlFlow::Continue(())
+    }))
+    .map_err(failed)?;
+    Ok(Answers { rows, decode_steps: stats.decode_steps })
+}
+
+fn yes_no(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
+}
+
+/// What `run` gives and the seconds it took.
+fn seconds<T>(run: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
+    let start = Instant::now();
+    let result = run()?;
+    Ok((start.elapsed().as_secs_f64(), result))
+}

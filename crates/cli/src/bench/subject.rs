@@ -1,0 +1,120 @@
+//! What is measured: a model with its tokenizer, or a shape with random weights.
+
+use anyhow::Result;
+use hangtag_engine::{Engine, Job, RowRequest};
+use hangtag_extract::{Extractor, MAX_ANSWER_TOKENS};
+use hangtag_task::{Feature, parse_feature_list, prefix, suffix};
+use hangtag_weights::random::{RandomWeights, SHAPES, shape};
+use hangtag_weights::{Position, Tokenizer};
+
+use crate::args::BenchArgs;
+use crate::failure::{bad_input, failed};
+use crate::model;
+
+/// A description to read, repeated to the length asked for.
+const TEXT: &str = "Trail running shoe for men, upper of recycled polyester mesh in navy blue with orange laces, \
+                    rubber sole with 4 mm lugs, 8 mm drop, 285 g in size EU 42, made in Portugal, machine washable \
+                    at 30 degrees, delivered in a cardboard box with a spare pair of insoles. ";
+
+/// Names to ask for; more are numbered.
+const FEATURES: &str =
+    "Brand, Color, Size, Material, Gender, Weight, Country, Sole, Drop, Washing, Packaging, Sport";
+
+/// Tokens of a question and of its answer where weights are random: about what shops ask and get.
+const SUFFIX_TOKENS: usize = 8;
+const ANSWER_TOKENS: usize = 8;
+
+pub enum Subject {
+    Model(Box<Extractor>),
+    Shape(Box<Engine>),
+}
+
+impl Subject {
+    pub fn load(args: &BenchArgs) -> Result<Subject> {
+        let Some(name) = &args.shape else {
+            return Ok(Subject::Model(Box::new(model::load(&args.model)?)));
+        };
+        let config = shape(name).ok_or_else(|| {
+            bad_input(format!("--shape {name} is not known: choose among {}", SHAPES.join(", ")))
+        })?;
+        let gguf = pollster::block_on(RandomWeights::open(name, &config)).map_err(failed)?;
+        let engine = model::load_engine(&args.model, &gguf, config)?;
+        Ok(Subject::Shape(Box::new(engine)))
+    }
+
+    pub fn name<'a>(&self, args: &'a BenchArgs) -> &'a str {
+        args.shape.as_ref().unwrap_or(&args.model.model)
+    }
+
+    pub fn engine(&self) -> &Engine {
+        match self {
+            Subject::Model(extractor) => extractor.engine(),
+            Subject::Shape(engine) => engine,
+        }
+    }
+
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        match self {
+            Subject::Model(extractor) => extractor.engine_mut(),
+            Subject::Shape(engine) => engine,
+        }
+    }
+
+    /// All the features of a text.
+    pub fn job(&self, args: &BenchArgs) -> Result<Job> {
+        let (features, tokens) = (usize::from(args.features), args.text_tokens as usize);
+        match self {
+            Subject::Model(extractor) => asked(extractor, features, tokens),
+            Subject::Shape(engine) => {
+                let words = engine.config().vocab_size;
+                let ids = |from: usize, count: usize| -> Vec<u32> {
+                    (from..from + count).map(|i| (i * 7919 % words) as u32).collect()
+                };
+                let row = |i| RowRequest {
+                    suffix: ids(tokens + i * SUFFIX_TOKENS, SUFFIX_TOKENS),
+                    max_new_tokens: ANSWER_TOKENS,
+                };
+                let rows = (0..features).map(row).collect();
+                Ok(Job { prefix: ids(0, tokens), rows, stop_tokens: Vec::new() })
+            }
+        }
+    }
+}
+
+/// The prompts of a real extraction.
+fn asked(extractor: &Extractor, count: usize, tokens: usize) -> Result<Job> {
+    let (tokenizer, task) = (extractor.tokenizer(), extractor.task_tokenizer());
+    let row = |feature: &Feature| -> Result<RowRequest> {
+        let suffix = suffix(feature, task)?;
+        Ok(RowRequest { suffix, max_new_tokens: MAX_ANSWER_TOKENS })
+    };
+    Ok(Job {
+        prefix: prefix(&text(tokenizer, tokens)?, task)?,
+        rows: features(count)?.iter().map(row).collect::<Result<_>>()?,
+        stop_tokens: tokenizer.stop_tokens(),
+    })
+}
+
+fn features(count: usize) -> Result<Vec<Feature>> {
+    let names: Vec<&str> = FEATURES.split(", ").collect();
+    let names: Vec<String> = (0..count)
+        .map(|index| match (names.get(index), names[index % names.len()]) {
+            (Some(name), _) => (*name).to_owned(),
+            (None, name) => format!("{name} {}", index / names.len() + 1),
+        })
+        .collect();
+    Ok(parse_feature_list(&names.join(", "))?)
+}
+
+/// Whole words of [`TEXT`], as many as make at least `tokens` tokens.
+fn text(tokenizer: &Tokenizer, tokens: usize) -> Result<String> {
+    let once = tokenizer.encode(TEXT, Position::Continuation)?;
+    let mut text = TEXT.repeat(tokens / once.len().max(1));
+    for word in TEXT.split_inclusive(' ') {
+        if tokenizer.encode(&text, Position::Continuation)?.len() >= tokens {
+            break;
+        }
+        text += word;
+    }
+    Ok(text)
+}

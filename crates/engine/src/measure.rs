@@ -1,0 +1,213 @@
+//! What a GPU can do at most, and what single kernels make of it.
+//!
+//! A kernel is timed as the difference between a long and a short run of dispatches that each wait for the one
+//! before, as a model's do: what a submission costs drops out.
+
+use bytemuck::Pod;
+
+use crate::error::EngineError;
+use crate::gpu::Gpu;
+use crate::kernel::elementwise::Elementwise;
+use crate::kernel::limits::{CHAINS, Chains};
+use crate::kernel::product::Matrix;
+use crate::kernel::{self, Form, Kernel, Step, Variant, step_layout};
+use crate::matrix::{MatrixFormat, TILE_ROWS};
+use crate::tuning::FORMS;
+
+/// The GPU's own limits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Bytes read and written a second by a plain copy.
+    pub copy_bytes_per_second: f64,
+    /// Multiply-adds a second in f32.
+    pub multiply_adds_per_second: f64,
+    /// Seconds of a dispatch that does next to nothing.
+    pub dispatch_seconds: f64,
+}
+
+/// A product to measure: `tokens` inputs of `columns` values times a matrix of `rows` rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProductSize {
+    /// How the weights are kept.
+    pub format: MatrixFormat,
+    /// Rows of the matrix.
+    pub rows: usize,
+    /// Columns of the matrix; a multiple of 32.
+    pub columns: usize,
+    /// Rows of the input.
+    pub tokens: usize,
+}
+
+impl ProductSize {
+    /// Bytes of the weights.
+    #[must_use]
+    pub fn weight_bytes(&self) -> u64 {
+        self.rows.div_ceil(TILE_ROWS) as u64 * self.format.tile_bytes(self.columns)
+    }
+
+    /// Multiply-adds of the product.
+    #[must_use]
+    pub fn multiply_adds(&self) -> u64 {
+        (self.rows * self.columns * self.tokens) as u64
+    }
+}
+
+/// Bytes of the buffer that is copied: more than caches hold, within the smallest limit of a binding.
+const COPY_BYTES: u64 = 120 << 20;
+/// Threads, rounds of multiply-adds.
+const CHAIN_THREADS: u32 = 1 << 18;
+const CHAIN_ROUNDS: u32 = 256;
+/// A long run takes about this long.
+const RUN_SECONDS: f64 = 1e-3;
+
+/// Measures the GPU's limits.
+///
+/// # Errors
+/// If the GPU fails.
+pub async fn limits(gpu: &Gpu) -> Result<Limits, EngineError> {
+    let vectors = (COPY_BYTES / 16) as u32;
+    let row = 1 << 16;
+    let [input, output] = ["copied", "copy"].map(|label| gpu.storage(label, COPY_BYTES));
+    let params = Elementwise { size: row };
+    let copy = Timed::new(gpu, &kernel::COPY, PLAIN, &params, 0, &[&input, &output]);
+    let copy = copy.seconds((row / 64, vectors.div_ceil(row))).await?;
+
+    let values = gpu.storage("chains", 16 * u64::from(CHAIN_THREADS));
+    let params = Chains { rounds: CHAIN_ROUNDS, factor: 0.999, summand: 0.001 };
+    let chains = Timed::new(gpu, &kernel::MULTIPLY_ADD, PLAIN, &params, 0, &[&values]);
+    let multiply_add = chains.seconds((CHAIN_THREADS / 64, 1)).await?;
+    let params = Chains { rounds: 1, ..params };
+    let dispatch = Timed::new(gpu, &kernel::MULTIPLY_ADD, PLAIN, &params, 0, &[&values]);
+    Ok(Limits {
+        copy_bytes_per_second: 2.0 * COPY_BYTES as f64 / copy,
+        multiply_adds_per_second: f64::from(CHAIN_THREADS * CHAIN_ROUNDS) * CHAINS as f64
+            / multiply_add,
+        dispatch_seconds: dispatch.seconds((1, 1)).await?,
+    })
+}
+
+/// Seconds of a product in the form that the engine chooses.
+///
+/// # Errors
+/// If the GPU fails.
+pub async fn product(gpu: &Gpu, size: &ProductSize) -> Result<f64, EngineError> {
+    let form = FORMS[crate::tuning::form(size.rows, size.tokens)];
+    Ok(product_forms(gpu, size, &[form]).await?[0])
+}
+
+/// Forms worth trying: those in use, and what lies around them.
+#[must_use]
+pub fn forms() -> Vec<Form> {
+    let mut forms = FORMS.to_vec();
+    for tokens in [1, 2, 4, 8, 16] {
+        for groups in [1, 2, 4, 8, 16] {
+            for lanes in [4, 8, 16] {
+                for split in [1, 2, 4, 8, 16, 32] {
+                    let form = Form { lanes, split, groups, tokens };
+                    let threads = lanes * split * groups;
+                    if (64..=256).contains(&threads) && !forms.contains(&form) {
+                        forms.push(form);
+                    }
+                }
+            }
+        }
+    }
+    forms
+}
+
+/// Seconds of a product in each of `forms`.
+///
+/// # Errors
+/// If the GPU fails.
+pub async fn product_forms(
+    gpu: &Gpu,
+    size: &ProductSize,
+    forms: &[Form],
+) -> Result<Vec<f64>, EngineError> {
+    let ProductSize { format, rows, columns, tokens } = *size;
+    let tiles = rows.div_ceil(TILE_ROWS);
+    let words = |count: usize| 4 * (tiles * count) as u64;
+    let weights = gpu.storage("weights", words(format.tile_words(columns)));
+    let scales = gpu.storage("scales", words(format.tile_scales(columns)));
+    let input = gpu.storage("input", 4 * (tokens * columns) as u64);
+    let output = gpu.storage("output", 4 * (tokens * rows) as u64);
+    let params = Matrix {
+        rows: rows as u32,
+        columns: columns as u32,
+        first_row: 0,
+        all_rows: rows as u32,
+        has_bias: 0,
+        accumulate: 0,
+    };
+    let bound = [&weights, &scales, &input, &scales, &output];
+    let mut seconds = Vec::new();
+    for &form in forms {
+        let variant = Variant { format, form };
+        let timed = Timed::new(gpu, &kernel::PRODUCT, variant, &params, tokens, &bound);
+        seconds.push(timed.seconds(form.grid(rows, tokens)).await?);
+    }
+    Ok(seconds)
+}
+
+const PLAIN: Variant = Variant { format: MatrixFormat::F32, form: FORMS[0] };
+
+/// A kernel with all that it is bound to.
+struct Timed<'a> {
+    gpu: &'a Gpu,
+    pipeline: kernel::Pipeline,
+    group: wgpu::BindGroup,
+    step: wgpu::BindGroup,
+}
+
+impl<'a> Timed<'a> {
+    fn new<P: Pod>(
+        gpu: &'a Gpu,
+        kernel: &'static Kernel,
+        variant: Variant,
+        params: &P,
+        count: usize,
+        buffers: &[&wgpu::Buffer],
+    ) -> Self {
+        let pipeline = kernel.compile(gpu, variant);
+        let group = pipeline.bind(gpu, &gpu.uniform(kernel.name, params), buffers);
+        let step = gpu.uniform("step", &Step { count: count as u32 });
+        let step = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("step"),
+            layout: &step_layout(gpu),
+            entries: &[wgpu::BindGroupEntry { binding: 0, resource: step.as_entire_binding() }],
+        });
+        Timed { gpu, pipeline, group, step }
+    }
+
+    /// Seconds of one dispatch.
+    async fn seconds(&self, grid: (u32, u32)) -> Result<f64, EngineError> {
+        self.run(grid, 1).await?;
+        let first = self.run(grid, 4).await? / 4.0;
+        let count = (RUN_SECONDS / first).clamp(2.0, 400.0) as u32;
+        let mut best = f64::INFINITY;
+        for _ in 0..3 {
+            let short = self.run(grid, count).await?;
+            let long = self.run(grid, 3 * count).await?;
+            best = best.min((long - short) / f64::from(2 * count));
+        }
+        // A clock too coarse for the difference gives the plain time of a dispatch.
+        Ok(if best > 0.0 { best } else { first })
+    }
+
+    async fn run(&self, (x, y): (u32, u32), dispatches: u32) -> Result<f64, EngineError> {
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        pass.set_pipeline(&self.pipeline.pipeline);
+        pass.set_bind_group(0, &self.group, &[]);
+        pass.set_bind_group(1, &self.step, &[]);
+        for _ in 0..dispatches {
+            pass.dispatch_workgroups(x, y, 1);
+        }
+        drop(pass);
+        let commands = encoder.finish();
+        let start = web_time::Instant::now();
+        self.gpu.queue.submit([commands]);
+        self.gpu.finish().await?;
+        Ok(start.elapsed().as_secs_f64())
+    }
+}
