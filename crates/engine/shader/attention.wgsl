@@ -1,7 +1,7 @@
 // Attention of ROWS query rows (a token and one of the heads that share a key head) over the shared prefix
-// and the rows' own segments. Keys and values are read once for all the rows of a workgroup, KEYS at a time
-// with an online softmax (Milakov and Gimelshein 2018; Dao et al. 2022), so that no score matrix is kept;
-// prefix and segments meet in the same running sums.
+// and the rows' own segments, for heads of QUADS vec4, a constant in front of this file. Keys and values are
+// read once for all the rows of a workgroup, KEYS at a time with an online softmax (Milakov and Gimelshein
+// 2018; Dao et al. 2022), so that no score matrix is kept; prefix and segments meet in the same running sums.
 struct Attention {
     num_heads: u32,
     num_kv_heads: u32,
@@ -20,21 +20,18 @@ struct Attention {
 
 const ROWS: u32 = 8u;
 const KEYS: u32 = 128u; // the threads of a workgroup: one scores one key
-const PARTS: u32 = 16u; // threads that a row has for its softmax and its values
-var<workgroup> scaled_query: array<vec4<f32>, 512>; // (ROWS, head_dim / 4)
-var<workgroup> weight: array<f32, 1024>; // (ROWS, KEYS)
-var<workgroup> partial: array<f32, 128>; // (ROWS, PARTS)
-var<workgroup> row_token: array<Token, 8>; // (ROWS)
+const PARTS: u32 = KEYS / ROWS; // threads that a row has for its softmax
+const SLICES: u32 = KEYS / QUADS; // of the keys, each with a thread for each quad of the values
+var<workgroup> scaled_query: array<vec4<f32>, ROWS * QUADS>;
+var<workgroup> weight: array<f32, ROWS * KEYS>;
+var<workgroup> partial: array<f32, KEYS>; // (ROWS, PARTS)
+var<workgroup> correction: array<f32, ROWS>;
+var<workgroup> totals: array<f32, ROWS>;
+var<workgroup> slice_sums: array<vec4<f32>, KEYS>; // (SLICES, QUADS)
+var<workgroup> row_token: array<Token, ROWS>;
 
 // A score that is not there must only lose every comparison.
 const NO_SCORE: f32 = -3.0e38;
-
-// What a thread knows of its row, thread / PARTS.
-struct Running {
-    largest: f32,
-    total: f32,
-    sums: array<vec4<f32>, 4>, // quads part, part + PARTS, …
-}
 
 fn is_visible(token: Token, slot: u32, in_prefix: bool) -> bool {
     var position = slot;
@@ -51,17 +48,16 @@ fn is_visible(token: Token, slot: u32, in_prefix: bool) -> bool {
     return params.sliding_window == 0u || position + params.sliding_window > token.position;
 }
 
-// Takes in the keys and values of slots first..end, at most KEYS.
-fn take(running: ptr<function, Running>, thread: u32, kv_head: u32, first: u32, end: u32, in_prefix: bool) {
-    let quads = params.head_dim / 4u;
+// Scores of this thread's key, where the row sees it.
+fn score(thread: u32, kv_head: u32, first: u32, end: u32, in_prefix: bool) {
     let slot = first + thread;
     var scores: array<f32, ROWS>;
     if (slot < end) {
-        let at = (slot * params.num_kv_heads + kv_head) * quads;
-        for (var quad = 0u; quad < quads; quad++) {
+        let at = (slot * params.num_kv_heads + kv_head) * QUADS;
+        for (var quad = 0u; quad < QUADS; quad++) {
             let key = from_half4(cache[at + quad]);
             for (var r = 0u; r < ROWS; r++) {
-                scores[r] += dot(scaled_query[r * quads + quad], key);
+                scores[r] += dot(scaled_query[r * QUADS + quad], key);
             }
         }
     }
@@ -69,8 +65,10 @@ fn take(running: ptr<function, Running>, thread: u32, kv_head: u32, first: u32, 
         let seen = slot < end && is_visible(row_token[r], slot, in_prefix);
         weight[r * KEYS + thread] = select(NO_SCORE, scores[r], seen);
     }
-    workgroupBarrier();
+}
 
+// Scores to weights below the row's running maximum, which is returned; the sums so far shrink by `correction`.
+fn normalise(thread: u32, before: f32) -> f32 {
     let row = thread / PARTS;
     let part = thread % PARTS;
     var largest = NO_SCORE;
@@ -79,7 +77,7 @@ fn take(running: ptr<function, Running>, thread: u32, kv_head: u32, first: u32, 
     }
     partial[thread] = largest;
     workgroupBarrier();
-    largest = (*running).largest;
+    largest = before;
     for (var j = 0u; j < PARTS; j++) {
         largest = max(largest, partial[row * PARTS + j]);
     }
@@ -93,39 +91,29 @@ fn take(running: ptr<function, Running>, thread: u32, kv_head: u32, first: u32, 
     }
     partial[thread] = total;
     workgroupBarrier();
-    let correction = exp((*running).largest - largest);
-    (*running).largest = largest;
-    (*running).total *= correction;
-    for (var j = 0u; j < PARTS; j++) {
-        (*running).total += partial[row * PARTS + j];
-    }
-
-    for (var i = 0u; i < 4u; i++) {
-        let quad = part + i * PARTS;
-        if (quad < quads) {
-            var sum = (*running).sums[i] * correction;
-            let values = ((params.slots + first) * params.num_kv_heads + kv_head) * quads + quad;
-            for (var j = 0u; j < min(KEYS, end - first); j++) {
-                sum += weight[row * KEYS + j] * from_half4(cache[values + j * params.num_kv_heads * quads]);
-            }
-            (*running).sums[i] = sum;
+    if (part == 0u) {
+        correction[row] = exp(before - largest);
+        total = totals[row] * correction[row];
+        for (var j = 0u; j < PARTS; j++) {
+            total += partial[row * PARTS + j];
         }
+        totals[row] = total;
     }
     workgroupBarrier();
+    return largest;
 }
 
-@compute @workgroup_size(128)
+@compute @workgroup_size(KEYS)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let kv_head = workgroup.y;
-    let quads = params.head_dim / 4u;
     let group = params.num_heads / params.num_kv_heads;
     let first_row = workgroup.x * ROWS;
-    for (var i = thread; i < ROWS * quads; i += KEYS) {
-        let row = first_row + i / quads;
+    for (var i = thread; i < ROWS * QUADS; i += KEYS) {
+        let row = first_row + i / QUADS;
         var value = vec4<f32>();
         if (row / group < step.count) {
             let head = kv_head * group + row % group;
-            value = query[(row / group * params.num_heads + head) * quads + i % quads] * params.scale;
+            value = query[(row / group * params.num_heads + head) * QUADS + i % QUADS] * params.scale;
         }
         scaled_query[i] = value;
     }
@@ -142,26 +130,50 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         }
         if (thread == r) {
             row_token[r] = token;
+            totals[r] = 0.0;
         }
     }
     workgroupBarrier();
 
-    var running = Running(NO_SCORE, 0.0, array<vec4<f32>, 4>());
-    for (var first = 0u; first < prefix_end; first += KEYS) {
-        take(&running, thread, kv_head, first, min(first + KEYS, prefix_end), true);
-    }
-    for (var first = segment_start; first < segment_end; first += KEYS) {
-        take(&running, thread, kv_head, first, min(first + KEYS, segment_end), false);
-    }
-
-    let row = first_row + thread / PARTS;
-    if (row / group < step.count) {
-        let at = (row / group * params.num_heads + kv_head * group + row % group) * quads;
-        for (var i = 0u; i < 4u; i++) {
-            let quad = thread % PARTS + i * PARTS;
-            if (quad < quads) {
-                output[at + quad] = running.sums[i] / running.total;
+    let slice = thread / QUADS;
+    let quad = thread % QUADS;
+    let prefix_blocks = (prefix_end + KEYS - 1u) / KEYS;
+    let segment_blocks = (max(segment_end, segment_start) - segment_start + KEYS - 1u) / KEYS;
+    var largest = NO_SCORE;
+    var sums: array<vec4<f32>, ROWS>;
+    for (var block = 0u; block < prefix_blocks + segment_blocks; block++) {
+        let in_prefix = block < prefix_blocks;
+        let first = select(segment_start + (block - prefix_blocks) * KEYS, block * KEYS, in_prefix);
+        let end = min(first + KEYS, select(segment_end, prefix_end, in_prefix));
+        score(thread, kv_head, first, end, in_prefix);
+        workgroupBarrier();
+        largest = normalise(thread, largest);
+        for (var r = 0u; r < ROWS; r++) {
+            sums[r] *= correction[r];
+        }
+        if (slice < SLICES) {
+            let values = ((params.slots + first) * params.num_kv_heads + kv_head) * QUADS + quad;
+            for (var j = slice; j < end - first; j += SLICES) {
+                let value = from_half4(cache[values + j * params.num_kv_heads * QUADS]);
+                for (var r = 0u; r < ROWS; r++) {
+                    sums[r] += weight[r * KEYS + j] * value;
+                }
             }
         }
+        workgroupBarrier();
+    }
+
+    for (var r = 0u; r < ROWS; r++) {
+        slice_sums[thread] = sums[r];
+        workgroupBarrier();
+        let row = first_row + r;
+        if (thread < QUADS && row / group < step.count) {
+            var sum = sums[r];
+            for (var i = 1u; i < SLICES; i++) {
+                sum += slice_sums[i * QUADS + thread];
+            }
+            output[(row / group * params.num_heads + kv_head * group + row % group) * QUADS + thread] = sum / totals[r];
+        }
+        workgroupBarrier();
     }
 }

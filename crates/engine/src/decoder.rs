@@ -265,7 +265,7 @@ struct Builder<'a> {
 }
 
 /// The variant of kernels that have one only.
-const PLAIN: Variant = Variant { format: MatrixFormat::F32, form: tuning::FORMS[0] };
+const PLAIN: Variant = Variant { format: MatrixFormat::F32, form: tuning::FORMS[0], quads: 1 };
 
 impl Builder<'_> {
     fn pipeline(&mut self, kernel: &'static Kernel, variant: Variant) -> Rc<Pipeline> {
@@ -281,7 +281,18 @@ impl Builder<'_> {
         buffers: &[&wgpu::Buffer],
         grid: Grid,
     ) {
-        let pipeline = self.pipeline(kernel, PLAIN);
+        self.push_variant(kernel, PLAIN, params, buffers, grid);
+    }
+
+    fn push_variant<P: Pod>(
+        &mut self,
+        kernel: &'static Kernel,
+        variant: Variant,
+        params: &P,
+        buffers: &[&wgpu::Buffer],
+        grid: Grid,
+    ) {
+        let pipeline = self.pipeline(kernel, variant);
         let params = self.gpu.uniform(kernel.name, params);
         let group = pipeline.bind(self.gpu, &params, buffers);
         self.dispatches.push(Dispatch { pipelines: vec![pipeline], group, grid });
@@ -308,7 +319,7 @@ impl Builder<'_> {
         input: &wgpu::Buffer,
         rest: &[&wgpu::Buffer],
     ) {
-        let variant = |form| Variant { format: linear.format, form };
+        let variant = |form| Variant { format: linear.format, form, ..PLAIN };
         let pipelines: Vec<_> =
             tuning::FORMS.iter().map(|form| self.pipeline(kernel, variant(*form))).collect();
         for (params, part) in matrix_params(linear, accumulate) {
@@ -408,7 +419,9 @@ impl Builder<'_> {
             scale: 1.0 / (config.head_dim as f32).sqrt(),
         };
         let bound = [&io.tokens, query, cache, attended];
-        self.push(&kernel::ATTENTION, &attention, &bound, Grid::Attention { heads, kv_heads });
+        let variant = Variant { quads: attention.head_dim / 4, ..PLAIN };
+        let grid = Grid::Attention { heads, kv_heads };
+        self.push_variant(&kernel::ATTENTION, variant, &attention, &bound, grid);
     }
 
     fn head(&mut self, norm: &NormWeights, output: &Linear, io: &Io, buffers: &Buffers) {

@@ -142,14 +142,14 @@ pub async fn product_forms(
     let bound = [&weights, &scales, &input, &scales, &output];
     let mut seconds = Vec::new();
     for &form in forms {
-        let variant = Variant { format, form };
+        let variant = Variant { format, form, ..PLAIN };
         let timed = Timed::new(gpu, &kernel::PRODUCT, variant, &params, tokens, &bound);
         seconds.push(timed.seconds(form.grid(rows, tokens)).await?);
     }
     Ok(seconds)
 }
 
-const PLAIN: Variant = Variant { format: MatrixFormat::F32, form: FORMS[0] };
+const PLAIN: Variant = Variant { format: MatrixFormat::F32, form: FORMS[0], quads: 1 };
 
 /// A kernel with all that it is bound to.
 struct Timed<'a> {

@@ -35,6 +35,8 @@ pub enum Shared {
     Step,
     /// `token.wgsl`
     Token,
+    /// The constant QUADS
+    Quads,
     /// `half_f16.wgsl` or `half_baseline.wgsl`
     Half,
     /// `reduce_subgroups.wgsl` or `reduce_baseline.wgsl`
@@ -86,13 +88,15 @@ impl Form {
     }
 }
 
-/// Which of a kernel's shaders: what it reads and how it shares the work. Kernels without a matrix have one only.
+/// Which of a kernel's shaders: what it reads and how it shares the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Variant {
     /// The matrix's format.
     pub format: MatrixFormat,
     /// A product's form.
     pub form: Form,
+    /// Attention: vec4 of a head, 1 to 64.
+    pub quads: u32,
 }
 
 macro_rules! shader {
@@ -126,7 +130,7 @@ kernels! {
     PRODUCT_GELU = "product_gelu", [Step, Matrix, Product], [Read, Read, Read, Read, ReadWrite];
     PRODUCT_ROTARY = "product_rotary", [Step, Token, Half, Matrix, Product],
         [Read, Read, Read, Read, Read, Read, ReadWrite, ReadWrite, Uniform];
-    ATTENTION = "attention", [Step, Token, Half], [Read, Read, Read, ReadWrite];
+    ATTENTION = "attention", [Step, Token, Quads, Half], [Read, Read, Read, ReadWrite];
     GATHER_ROWS = "gather_rows", [Step], [Read, Read, ReadWrite];
     SAMPLE = "sample", [], [Read, ReadWrite];
     COPY = "copy", [], [Read, ReadWrite];
@@ -154,6 +158,7 @@ impl Kernel {
     pub fn source(&self, tier: Tier, variant: Variant, directives: bool) -> String {
         let uses = |shared| self.shared.contains(&shared);
         let constants = variant.form.constants();
+        let quads = format!("const QUADS: u32 = {}u;\n", variant.quads);
         let mut parts: Vec<&str> = Vec::new();
         if uses(Shared::Half) && tier.shader_f16 {
             parts.push("enable f16;\n");
@@ -165,6 +170,7 @@ impl Kernel {
             match shared {
                 Shared::Step => parts.push(shader!("shared/step")),
                 Shared::Token => parts.push(shader!("shared/token")),
+                Shared::Quads => parts.push(&quads),
                 Shared::Half if tier.shader_f16 => parts.push(shader!("shared/half_f16")),
                 Shared::Half => parts.push(shader!("shared/half_baseline")),
                 Shared::Reduce if tier.subgroups => parts.push(shader!("shared/reduce_subgroups")),

@@ -37,7 +37,7 @@ fn run<P>(
     count: usize,
     grid: (usize, usize),
 ) -> Run<'static, P> {
-    let variant = Variant { format: MatrixFormat::F32, form: FORMS[0] };
+    let variant = Variant { format: MatrixFormat::F32, form: FORMS[0], quads: 16 };
     Run { kernel, variant, params, buffers: Vec::new(), count, grid }
 }
 
@@ -151,7 +151,7 @@ impl Case {
                     cases.extend(random_parts(random, dtype, rows, columns).into_iter().map(
                         |(params, packed)| Case {
                             what: what.clone(),
-                            variant: Variant { format, form },
+                            variant: Variant { format, form, quads: 1 },
                             params,
                             packed,
                             input: random.floats(tokens * columns),
@@ -240,7 +240,7 @@ gpu_test! {
                 let scales = if packed.scales.is_empty() { &[0; 4][..] } else { &packed.scales };
                 let buffers = vec![bytes(&packed.words), bytes(scales), bytes(&ids), bytes(&actual)];
                 let grid = ((columns / 8).div_ceil(64), ids.len());
-                let variant = Variant { format, form: FORMS[0] };
+                let variant = Variant { format, form: FORMS[0], quads: 1 };
                 let run = Run { variant, buffers, ..run(&kernel::EMBED, params, ids.len(), grid) };
                 let after = values(&run.outputs(&gpu).await[0]);
                 actual = after;
@@ -279,7 +279,7 @@ gpu_test! {
                 for (mut params, packed) in random_parts(&mut random, DType::Q4_0, rows, 96) {
                     params.has_bias = 1;
                     let (input, bias) = (input.clone(), bias.clone());
-                    let variant = Variant { format: MatrixFormat::Q4, form };
+                    let variant = Variant { format: MatrixFormat::Q4, form, quads: 1 };
                     let what = format!("{rotary:?}");
                     let case = Case { what, variant, params, packed, input, bias, tokens: tokens.len() };
                     let cache_bits = half_bits(&cache);
@@ -343,8 +343,10 @@ gpu_test! {
                 let cache: Vec<f16> = cache.into_iter().map(f16::from_f32).collect();
                 let poison = vec![POISON; query.len()];
                 let cache_bits = half_bits(&cache);
+                let variant = Variant { format: MatrixFormat::F32, form: FORMS[0], quads: head_dim / 4 };
                 let query_rows = tokens.len() * (heads / kv_heads) as usize;
                 let run = Run {
+                    variant,
                     buffers: vec![bytes(&tokens), bytes(&query), bytes(&cache_bits), bytes(&poison)],
                     ..run(
                         &kernel::ATTENTION, params, tokens.len(),

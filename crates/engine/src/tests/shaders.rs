@@ -15,7 +15,13 @@ fn tiers() -> impl Iterator<Item = Tier> {
 }
 
 fn variants() -> impl Iterator<Item = Variant> {
-    let of_form = |form| MatrixFormat::ALL.map(|format| Variant { format, form });
+    let of_form = |form| {
+        MatrixFormat::ALL.map(|format| Variant {
+            format,
+            form,
+            quads: form.lanes * form.tokens / 2,
+        })
+    };
     FORMS.into_iter().flat_map(of_form)
 }
 
@@ -51,7 +57,7 @@ fn every_shader_is_valid_and_keeps_to_the_limits() {
 
 #[test]
 fn an_invalid_shader_is_noticed() {
-    let variant = Variant { format: MatrixFormat::F32, form: FORMS[0] };
+    let variant = Variant { format: MatrixFormat::F32, form: FORMS[0], quads: 16 };
     let good = crate::kernel::GATHER_ROWS.source(Tier::BASELINE, variant, false);
     assert!(parse("good", &good).is_ok());
     assert!(parse("bad", &good.replace("= input[", "= step + input[")).is_err());
