@@ -119,6 +119,10 @@ pub struct ModelArgs {
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
     pub context: Option<u32>,
 
+    /// Let answers be whatever the model writes, not only pieces of the product text (or choices of a template)
+    #[arg(long)]
+    pub free_answers: bool,
+
     /// Use only what every graphics card can do (no 16-bit floats, no subgroups)
     #[arg(long)]
     pub baseline_tier: bool,

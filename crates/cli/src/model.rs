@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use hangtag_engine::{Engine, EngineError, EngineOptions, Gpu, GpuOptions};
-use hangtag_extract::{ExtractError, Extractor};
+use hangtag_extract::{Answers, ExtractError, Extractor};
 use hangtag_task::TASK_VERSION;
 use hangtag_weights::{
     ByteSource, FileSource, Gguf, GgufError, Manifest, ModelConfig, Tokenizer, registry,
@@ -36,7 +36,11 @@ pub fn load(args: &ModelArgs) -> Result<Extractor> {
         bar.set_position(loaded.loaded_bytes);
     }));
     bar.finish_and_clear();
-    Ok(loaded.map_err(|error| failure(&error))?)
+    let mut extractor = loaded.map_err(|error| failure(&error))?;
+    if args.free_answers {
+        extractor.set_answers(Answers::Free);
+    }
+    Ok(extractor)
 }
 
 /// Loads a model without a tokenizer.

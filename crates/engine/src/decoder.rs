@@ -29,6 +29,8 @@ pub(crate) struct Batch {
     pub tokens: Vec<Token>,
     /// Indices of the tokens whose next token is asked for.
     pub selected: Vec<u32>,
+    /// Of each selected token the tokens that may come next, (selected, vocab_size / 32) words of bits; empty: any.
+    pub allowed: Vec<u32>,
 }
 
 /// A next token and its probability.
@@ -54,6 +56,7 @@ struct Io {
     tokens: wgpu::Buffer,
     selected: wgpu::Buffer,
     logits: wgpu::Buffer,
+    allowed: wgpu::Buffer,
     chosen: wgpu::Buffer,
     chosen_readback: wgpu::Buffer,
     token_step: wgpu::Buffer,
@@ -160,7 +163,9 @@ impl Decoder {
         write(&io.ids, bytemuck::cast_slice(&batch.ids));
         write(&io.tokens, bytemuck::cast_slice(&batch.tokens));
         write(&io.selected, bytemuck::cast_slice(&batch.selected));
-        let step = |count: usize| Step { count: count as u32 };
+        write(&io.allowed, bytemuck::cast_slice(&batch.allowed));
+        let constrained = u32::from(!batch.allowed.is_empty());
+        let step = |count: usize| Step { count: count as u32, constrained };
         write(&io.token_step, bytemuck::bytes_of(&step(batch.ids.len())));
         write(&io.selected_step, bytemuck::bytes_of(&step(batch.selected.len())));
 
@@ -207,7 +212,7 @@ impl Io {
         let words = |count: usize| 4 * count as u64;
         let layout = kernel::step_layout(gpu);
         let step = |label| {
-            let buffer = gpu.uniform(label, &Step { count: 0 });
+            let buffer = gpu.uniform(label, &Step { count: 0, constrained: 0 });
             let group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(label),
                 layout: &layout,
@@ -226,6 +231,7 @@ impl Io {
             tokens: gpu.storage("tokens", 4 * words(options.step_tokens)),
             selected: gpu.storage("selected", words(options.max_rows)),
             logits: gpu.storage("logits", scratch.logits),
+            allowed: gpu.storage("allowed", scratch.allowed),
             chosen: gpu.storage("chosen", chosen),
             chosen_readback: gpu.readback("chosen", chosen),
             token_step,
@@ -432,7 +438,8 @@ impl Builder<'_> {
         self.norm(norm, &buffers.selected_hidden, &buffers.selected_normed);
         self.product(&kernel::PRODUCT, output, false, &buffers.selected_normed, &[&io.logits]);
         let vocab = Elementwise { size: self.config.vocab_size as u32 };
-        self.push(&kernel::SAMPLE, &vocab, &[&io.logits, &io.chosen], Grid::Tokens);
+        let bound = [&io.logits, &io.allowed, &io.chosen];
+        self.push(&kernel::SAMPLE, &vocab, &bound, Grid::Tokens);
     }
 }
 

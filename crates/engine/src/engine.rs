@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use hangtag_weights::{ByteSource, Gguf, ModelConfig};
 
+use crate::constraint::Constraint;
 use crate::decoder::{Batch, Decoder};
 use crate::error::EngineError;
 use crate::gpu::Gpu;
@@ -203,14 +204,27 @@ impl Engine {
         Ok(logits)
     }
 
-    /// Runs a job. Rows that do not fit at once follow in waves. `on_event` stops it with
-    /// [`ControlFlow::Break`]; rows that have ended by then have been reported.
+    /// Runs a job whose answers may be anything, as [`Engine::run_constrained`].
     ///
     /// # Errors
-    /// If the job is malformed or too long, or the GPU fails; [`EngineError::Cancelled`] if stopped.
+    /// As [`Engine::run_constrained`].
     pub async fn run(
         &mut self,
         job: &Job,
+        on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<JobStats, EngineError> {
+        self.run_constrained(job, None, on_event).await
+    }
+
+    /// Runs a job whose answers keep to `constraint`. Rows that do not fit at once follow in waves. `on_event` stops
+    /// it with [`ControlFlow::Break`]; rows that have ended by then have been reported.
+    ///
+    /// # Errors
+    /// If the job is malformed or too long, or the GPU fails; [`EngineError::Cancelled`] if stopped.
+    pub async fn run_constrained(
+        &mut self,
+        job: &Job,
+        constraint: Option<&dyn Constraint>,
         on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<JobStats, EngineError> {
         self.check_job(job)?;
@@ -221,7 +235,7 @@ impl Engine {
             let room = self.options.context_tokens - job.prefix.len();
             let mut wave = Wave::fill(job, next, room, self.options.max_rows);
             next += wave.len();
-            self.run_wave(&mut wave, job, on_event, &mut stats).await?;
+            self.run_wave(&mut wave, job, constraint, on_event, &mut stats).await?;
         }
         Ok(stats)
     }
@@ -251,11 +265,13 @@ impl Engine {
         &mut self,
         wave: &mut Wave,
         job: &Job,
+        constraint: Option<&dyn Constraint>,
         on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
         stats: &mut JobStats,
     ) -> Result<(), EngineError> {
         stats.suffix_tokens += wave.suffix_tokens(job);
-        for (batch, rows) in wave.suffix_batches(job, self.options.step_tokens) {
+        for (mut batch, rows) in wave.suffix_batches(job, self.options.step_tokens) {
+            batch.allowed = self.allowed(constraint, wave, &rows);
             self.step(&batch, &rows, wave).await?;
         }
         loop {
@@ -270,11 +286,33 @@ impl Engine {
                 return Ok(());
             }
             send(on_event, Event::Decode { active_rows: wave.len() })?;
-            let batch = wave.decode_batch();
+            let mut batch = wave.decode_batch();
             let rows: Vec<usize> = (0..wave.len()).collect();
+            batch.allowed = self.allowed(constraint, wave, &rows);
             self.step(&batch, &rows, wave).await?;
             stats.decode_steps += 1;
         }
+    }
+
+    /// The masks of the rows (places in the wave); none without a constraint.
+    fn allowed(
+        &self,
+        constraint: Option<&dyn Constraint>,
+        wave: &Wave,
+        rows: &[usize],
+    ) -> Vec<u32> {
+        let Some(constraint) = constraint else { return Vec::new() };
+        let words = self.config.vocab_size.div_ceil(32);
+        let mut mask = Vec::with_capacity(rows.len() * words);
+        for place in rows {
+            let row = wave.row(*place);
+            let answer: Vec<u32> = row.tokens.iter().map(|token| token.id).collect();
+            match constraint.allowed(row.index, &answer).filter(|set| !set.is_empty()) {
+                Some(set) => set.write(&mut mask, words),
+                None => mask.resize(mask.len() + words, u32::MAX),
+            }
+        }
+        mask
     }
 
     /// Runs a step and gives the rows (places in the wave) their next tokens.
@@ -350,5 +388,5 @@ fn prefix_batch(start: usize, chunk: &[u32]) -> Batch {
         segment: position + 1,
         slot: position,
     });
-    Batch { ids: chunk.to_vec(), tokens: tokens.collect(), selected: Vec::new() }
+    Batch { ids: chunk.to_vec(), tokens: tokens.collect(), ..Batch::default() }
 }

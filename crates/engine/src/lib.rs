@@ -4,6 +4,7 @@
 //! cache; all suffixes are computed as one ragged batch; all rows are decoded together, and rows that
 //! have ended leave. The same shaders run natively and in the browser.
 
+mod constraint;
 mod decoder;
 mod engine;
 mod error;
@@ -17,6 +18,7 @@ mod rows;
 mod source;
 mod tuning;
 
+pub use constraint::{Constraint, TokenSet};
 pub use engine::{Engine, Event, Finish, GeneratedToken, Job, JobStats, RowRequest};
 pub use error::EngineError;
 pub use gpu::{Gpu, GpuInfo, GpuOptions, Tier};

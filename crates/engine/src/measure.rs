@@ -170,7 +170,7 @@ impl<'a> Timed<'a> {
     ) -> Self {
         let pipeline = kernel.compile(gpu, variant);
         let group = pipeline.bind(gpu, &gpu.uniform(kernel.name, params), buffers);
-        let step = gpu.uniform("step", &Step { count: count as u32 });
+        let step = gpu.uniform("step", &Step { count: count as u32, constrained: 0 });
         let step = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("step"),
             layout: &step_layout(gpu),

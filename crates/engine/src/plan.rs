@@ -88,6 +88,7 @@ pub(crate) struct Scratch {
     pub turns: u64,
     pub selected_hidden: u64,
     pub logits: u64,
+    pub allowed: u64,
 }
 
 impl Scratch {
@@ -101,10 +102,11 @@ impl Scratch {
             turns: f32s(options.context_tokens, config.rotary_dim),
             selected_hidden: f32s(options.max_rows, config.hidden_size),
             logits: f32s(options.max_rows, config.vocab_size),
+            allowed: f32s(options.max_rows, config.vocab_size.div_ceil(32)),
         }
     }
 
-    /// Residual stream and its norm; query and attention; MLP; selected rows and their norm; logits; turns.
+    /// Residual stream and its norm; query and attention; MLP; selected rows and their norm; logits and masks; turns.
     fn total(&self) -> u64 {
         2 * self.hidden
             + 2 * self.query
@@ -112,6 +114,7 @@ impl Scratch {
             + self.turns
             + 2 * self.selected_hidden
             + self.logits
+            + self.allowed
     }
 }
 

@@ -68,6 +68,10 @@ impl Wave {
         self.rows.len()
     }
 
+    pub fn row(&self, place: usize) -> &Row {
+        &self.rows[place]
+    }
+
     pub fn row_mut(&mut self, place: usize) -> &mut Row {
         &mut self.rows[place]
     }

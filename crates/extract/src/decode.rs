@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::ops::ControlFlow;
 
-use hangtag_engine::{Engine, EngineError, Event, Job, JobStats};
+use hangtag_engine::{Constraint, Engine, EngineError, Event, Job, JobStats};
 
 /// What a decoder has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,13 +17,14 @@ pub trait Decode {
     /// What fits.
     fn limits(&self) -> Limits;
 
-    /// Runs one job and reports it through `on_event`; `Break` cancels it.
+    /// Runs one job, whose answers keep to `constraint`, and reports it through `on_event`; `Break` cancels it.
     ///
     /// # Errors
     /// [`EngineError::Cancelled`] after a `Break`; otherwise whatever stopped the job. Rows reported before stay valid.
     fn run(
         &mut self,
         job: &Job,
+        constraint: Option<&dyn Constraint>,
         on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> impl Future<Output = Result<JobStats, EngineError>>;
 }
@@ -39,8 +40,9 @@ impl Decode for Engine {
     fn run(
         &mut self,
         job: &Job,
+        constraint: Option<&dyn Constraint>,
         on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> impl Future<Output = Result<JobStats, EngineError>> {
-        Engine::run(self, job, on_event)
+        self.run_constrained(job, constraint, on_event)
     }
 }

@@ -4,13 +4,25 @@ use hangtag_engine::{Engine, EngineOptions, Gpu, LoadProgress};
 use hangtag_task::{Feature, TaskError, Tokenize};
 use hangtag_weights::{ByteSource, Gguf, ModelConfig, Position, Tokenizer};
 
-use crate::{ExtractError, Extraction, Progress, extract_with};
+use crate::{ExtractError, Extraction, Language, Progress, Vocabulary, extract_with};
 
 /// A loaded model that reads descriptions.
 pub struct Extractor {
     engine: Engine,
     tokenizer: TaskTokenizer,
     stop_tokens: Vec<u32>,
+    vocabulary: Vocabulary,
+    answers: Answers,
+}
+
+/// What answers may be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Answers {
+    /// Pieces of the text, or choices; nothing is invented.
+    #[default]
+    Spans,
+    /// Whatever the model writes.
+    Free,
 }
 
 impl Extractor {
@@ -38,7 +50,9 @@ impl Extractor {
         let engine = Engine::load(gpu, &gguf, config, options, progress)
             .await
             .map_err(ExtractError::Load)?;
-        Ok(Self { engine, tokenizer: TaskTokenizer(tokenizer), stop_tokens })
+        let (tokenizer, answers) = (TaskTokenizer(tokenizer), Answers::default());
+        let vocabulary = tokenizer.vocabulary();
+        Ok(Self { engine, tokenizer, stop_tokens, vocabulary, answers })
     }
 
     /// Finds a value or "none" for every feature. `observe` hears what happens and may stop it with `Break`.
@@ -51,8 +65,17 @@ impl Extractor {
         features: &[Feature],
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Extraction, ExtractError> {
-        extract_with(&mut self.engine, &self.tokenizer, &self.stop_tokens, text, features, observe)
-            .await
+        let language = Language {
+            tokenizer: &self.tokenizer,
+            stop_tokens: &self.stop_tokens,
+            vocabulary: (self.answers == Answers::Spans).then_some(&self.vocabulary),
+        };
+        extract_with(&mut self.engine, language, text, features, observe).await
+    }
+
+    /// Sets what answers may be.
+    pub fn set_answers(&mut self, answers: Answers) {
+        self.answers = answers;
     }
 
     /// The engine.
@@ -99,6 +122,12 @@ impl Tokenize for TaskTokenizer {
 }
 
 impl TaskTokenizer {
+    /// What its tokens stand for.
+    pub fn vocabulary(&self) -> Vocabulary {
+        let ids = 0..self.0.vocab_size() as u32;
+        Vocabulary::new(ids.map(|id| self.0.token_bytes(id)))
+    }
+
     fn encode(&self, text: &str, position: Position) -> Result<Vec<u32>, TaskError> {
         self.0.encode(text, position).map_err(|error| TaskError::Tokenizer(error.to_string()))
     }

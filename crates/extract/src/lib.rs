@@ -12,6 +12,7 @@ mod decode;
 mod error;
 mod extraction;
 mod extractor;
+mod spans;
 mod way;
 
 pub use answers::{MAX_ANSWER_TOKENS, whole_words};
@@ -19,5 +20,6 @@ pub use budget::MAX_PREFIX_TOKENS;
 pub use decode::{Decode, Limits};
 pub use error::ExtractError;
 pub use extraction::{Extraction, Progress, Stats};
-pub use extractor::{Extractor, TaskTokenizer};
-pub use way::extract_with;
+pub use extractor::{Answers, Extractor, TaskTokenizer};
+pub use spans::Vocabulary;
+pub use way::{Language, extract_with};

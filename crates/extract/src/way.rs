@@ -1,11 +1,25 @@
 use std::ops::{ControlFlow, Range};
 
-use hangtag_engine::{EngineError, Event, Job, RowRequest};
-use hangtag_task::{Answer, Feature, FeatureValue, Tokenize, suffix, validate_features, windows};
+use hangtag_engine::{Constraint, EngineError, Event, Job, RowRequest};
+use hangtag_task::{
+    Answer, Feature, FeatureValue, Tokenize, prefix_text, suffix, validate_features, windows,
+};
 
 use crate::answers::{FeatureAnswers, read_answer};
 use crate::budget::max_prefix_tokens;
-use crate::{Decode, ExtractError, Extraction, MAX_ANSWER_TOKENS, Progress, Stats};
+use crate::spans::Spans;
+use crate::{Decode, ExtractError, Extraction, MAX_ANSWER_TOKENS, Progress, Stats, Vocabulary};
+
+/// What a model's tokens stand for.
+#[derive(Clone, Copy)]
+pub struct Language<'a> {
+    /// Text to ids and back.
+    pub tokenizer: &'a dyn Tokenize,
+    /// The tokens that end an answer.
+    pub stop_tokens: &'a [u32],
+    /// Answers are pieces of the text or choices, in these tokens; `None`: they may be anything.
+    pub vocabulary: Option<&'a Vocabulary>,
+}
 
 /// Asks for all `features` of `text`, window by window, and merges the windows' answers.
 ///
@@ -17,12 +31,12 @@ use crate::{Decode, ExtractError, Extraction, MAX_ANSWER_TOKENS, Progress, Stats
 /// was answered before ([`ExtractError::finished`]).
 pub async fn extract_with<D: Decode>(
     decoder: &mut D,
-    tokenizer: &dyn Tokenize,
-    stop_tokens: &[u32],
+    language: Language<'_>,
     text: &str,
     features: &[Feature],
     observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Extraction, ExtractError> {
+    let Language { tokenizer, stop_tokens, vocabulary } = language;
     validate_features(features)?;
     let suffixes =
         features.iter().map(|feature| suffix(feature, tokenizer)).collect::<Result<Vec<_>, _>>()?;
@@ -40,8 +54,14 @@ pub async fn extract_with<D: Decode>(
             return Err(way.stopped(EngineError::Cancelled));
         }
         job.prefix = window.prefix;
+        let spans = vocabulary.map(|vocabulary| {
+            let part: String =
+                text.chars().skip(window.chars.start).take(window.chars.len()).collect();
+            Spans::new(vocabulary, &prefix_text(&part), features)
+        });
         way.begin_window(window.chars, index + 1 == count);
-        let ran = decoder.run(&job, &mut |event| way.take(event, observe)).await;
+        let constraint = spans.as_ref().map(|spans| spans as &dyn Constraint);
+        let ran = decoder.run(&job, constraint, &mut |event| way.take(event, observe)).await;
         match ran {
             Ok(stats) => way.stats.add_job(&stats),
             Err(error) => return Err(way.stopped(error)),

@@ -3,10 +3,10 @@
 use std::future::{Future, ready};
 use std::ops::ControlFlow;
 
-use hangtag_engine::{EngineError, Event, Finish, GeneratedToken, Job, JobStats};
+use hangtag_engine::{Constraint, EngineError, Event, Finish, GeneratedToken, Job, JobStats};
 use hangtag_extract::{
-    Decode, ExtractError, Extraction, Limits, MAX_ANSWER_TOKENS, MAX_PREFIX_TOKENS, Progress,
-    extract_with,
+    Decode, ExtractError, Extraction, Language, Limits, MAX_ANSWER_TOKENS, MAX_PREFIX_TOKENS,
+    Progress, extract_with,
 };
 use hangtag_task::{Feature, Span, TaskError, Tokenize, parse_feature_list};
 
@@ -118,6 +118,7 @@ impl Decode for Script<'_> {
     fn run(
         &mut self,
         job: &Job,
+        _constraint: Option<&dyn Constraint>,
         on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> impl Future<Output = Result<JobStats, EngineError>> {
         ready(self.play(job, on_event))
@@ -131,7 +132,8 @@ fn run(
     observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Extraction, ExtractError> {
     let stop_tokens = [u32::from('\n'), END_OF_TEXT];
-    let run = extract_with(script, &Characters, &stop_tokens, text, features, observe);
+    let language = Language { tokenizer: &Characters, stop_tokens: &stop_tokens, vocabulary: None };
+    let run = extract_with(script, language, text, features, observe);
     pollster::block_on(run)
 }
 

@@ -2,7 +2,8 @@ use crate::characters::is_line_break;
 use crate::{TaskError, Tokenize};
 
 /// The answer that says that the text gives no value.
-const NONE: &str = "none";
+/// The answer where a text gives no value.
+pub const NONE: &str = "none";
 
 /// What the model says of one feature.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -22,7 +22,7 @@ mod window;
 #[cfg(test)]
 mod test_tokenizers;
 
-pub use answer::{Answer, answer, answer_text, parse_answer};
+pub use answer::{Answer, NONE, answer, answer_text, parse_answer};
 pub use dataset::{Product, Row, parse_jsonl, read_jsonl, read_rows};
 pub use error::{RowError, RowProblem, TaskError};
 pub use feature::{

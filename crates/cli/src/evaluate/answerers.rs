@@ -38,7 +38,7 @@ fn open_model(args: &EvaluateArgs) -> Result<Box<dyn Answerer>> {
     let name = name.map_or_else(|| model.to_owned(), |name| name.to_string_lossy().into_owned());
     Ok(match args.device {
         EvaluateDevice::Gpu => Box::new(Own::load(args, model, name)?),
-        EvaluateDevice::Cpu => Box::new(Processor::load(model, &name, args.context, args.quiet)?),
+        EvaluateDevice::Cpu => Box::new(Processor::load(args, model, &name)?),
     })
 }
 
@@ -79,6 +79,7 @@ impl Own {
             model: model.to_owned(),
             context: args.context,
             baseline_tier: args.baseline_tier,
+            free_answers: args.free_answers,
             quiet: args.quiet,
         })?;
         Ok(Self { name, extractor })

@@ -88,6 +88,10 @@ pub struct EvaluateArgs {
     #[arg(long)]
     pub baseline_tier: bool,
 
+    /// Let answers be whatever the model writes, not only pieces of the product text
+    #[arg(long)]
+    pub free_answers: bool,
+
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,

@@ -4,12 +4,15 @@ use std::fs::File;
 use std::future::{Future, ready};
 use std::io::BufReader;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use anyhow::{Result, ensure};
 use candle_core::quantized::gguf_file::Content;
 use candle_core::{Device, Tensor};
 use candle_transformers::models::{quantized_llama as llama, quantized_phi as phi};
-use hangtag_engine::{EngineError, Event, Finish, GeneratedToken, Job, JobStats, RowRequest};
+use hangtag_engine::{
+    Constraint, EngineError, Event, Finish, GeneratedToken, Job, JobStats, RowRequest, TokenSet,
+};
 use hangtag_extract::{Decode, Limits};
 use hangtag_weights::{Family, ModelConfig};
 
@@ -58,6 +61,7 @@ impl CandleDecoder {
     fn run_rows(
         &self,
         job: &Job,
+        constraint: Option<&dyn Constraint>,
         on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<JobStats, EngineError> {
         self.check(job)?;
@@ -71,8 +75,10 @@ impl CandleDecoder {
             if on_event(event).is_break() {
                 return Err(EngineError::Cancelled);
             }
+            let allowed = |answer: &[u32]| constraint?.allowed(index, answer);
             let (tokens, finish) =
-                answer(prefilled.clone(), total, row, &job.stop_tokens).map_err(failed)?;
+                answer(prefilled.clone(), total, row, &job.stop_tokens, &allowed)
+                    .map_err(failed)?;
             if !tokens.iter().all(|token| token.probability.is_finite()) {
                 return Err(EngineError::NotFinite { row: index });
             }
@@ -126,9 +132,10 @@ impl Decode for CandleDecoder {
     fn run(
         &mut self,
         job: &Job,
+        constraint: Option<&dyn Constraint>,
         on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> impl Future<Output = Result<JobStats, EngineError>> {
-        ready(self.run_rows(job, on_event))
+        ready(self.run_rows(job, constraint, on_event))
     }
 }
 
@@ -144,17 +151,19 @@ impl Model {
     }
 }
 
-/// The likeliest tokens after the prefix, which `model` has read, and the row's suffix.
+/// The likeliest tokens that are `allowed` after the prefix, which `model` has read, and the row's suffix.
 fn answer(
     mut model: Model,
     prefix_tokens: usize,
     row: &RowRequest,
     stop_tokens: &[u32],
+    allowed: &dyn Fn(&[u32]) -> Option<Rc<TokenSet>>,
 ) -> candle_core::Result<(Vec<GeneratedToken>, Finish)> {
     let (mut input, mut position) = (row.suffix.clone(), prefix_tokens);
     let mut tokens = Vec::new();
     loop {
-        let token = likeliest(&model.logits(&input, position)?);
+        let ids: Vec<u32> = tokens.iter().map(|token: &GeneratedToken| token.id).collect();
+        let token = likeliest(&model.logits(&input, position)?, allowed(&ids).as_deref());
         tokens.push(token);
         if stop_tokens.contains(&token.id) {
             return Ok((tokens, Finish::Stop));
@@ -167,15 +176,16 @@ fn answer(
     }
 }
 
-/// The first of the likeliest tokens, with its softmax.
-fn likeliest(logits: &[f32]) -> GeneratedToken {
-    let (mut id, mut largest) = (0, f32::NEG_INFINITY);
-    for (index, &logit) in logits.iter().enumerate() {
-        if logit > largest {
-            (id, largest) = (index as u32, logit);
+/// The first of the likeliest tokens of `allowed` (`None` or empty: of all), with its softmax among all.
+fn likeliest(logits: &[f32], allowed: Option<&TokenSet>) -> GeneratedToken {
+    let allowed = allowed.filter(|set| !set.is_empty());
+    let (mut id, mut chosen) = (0, f32::NEG_INFINITY);
+    for (index, &logit) in (0..).zip(logits) {
+        if logit > chosen && allowed.is_none_or(|set| set.contains(index)) {
+            (id, chosen) = (index, logit);
         }
     }
-    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
+    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - chosen).exp()).sum();
     GeneratedToken { id, probability: (1.0 / sum) as f32 }
 }
 
@@ -218,7 +228,7 @@ mod tests {
 
     fn run(decoder: &CandleDecoder, job: &Job) -> Result<Vec<(Vec<u32>, Finish)>, EngineError> {
         let mut rows = Vec::new();
-        decoder.run_rows(job, &mut |event| {
+        decoder.run_rows(job, None, &mut |event| {
             if let Event::Row { tokens, finish, .. } = event {
                 rows.push((tokens.iter().map(|token| token.id).collect(), finish));
             }
@@ -256,10 +266,15 @@ mod tests {
 
     #[test]
     fn probabilities_are_those_of_the_softmax() {
-        let token = likeliest(&[0.0, 2.0_f32.ln(), 2.0_f32.ln()]);
+        let token = likeliest(&[0.0, 2.0_f32.ln(), 2.0_f32.ln()], None);
         assert_eq!(token.id, 1);
         assert!((token.probability - 0.4).abs() < 1e-6);
-        assert!(likeliest(&[f32::NAN, 0.0]).probability.is_nan());
+        let mut allowed = TokenSet::default();
+        allowed.insert(0);
+        let token = likeliest(&[0.0, 2.0_f32.ln(), 2.0_f32.ln()], Some(&allowed));
+        assert_eq!(token.id, 0);
+        assert!((token.probability - 0.2).abs() < 1e-6);
+        assert!(likeliest(&[f32::NAN, 0.0], None).probability.is_nan());
     }
 
     #[test]

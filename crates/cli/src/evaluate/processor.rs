@@ -7,10 +7,11 @@ use std::ops::ControlFlow;
 
 use anyhow::Result;
 use hangtag_evaluate::{AnswerError, Answerer, GivenAnswer, Question};
-use hangtag_extract::{TaskTokenizer, extract_with};
+use hangtag_extract::{Language, TaskTokenizer, Vocabulary, extract_with};
 use hangtag_weights::{Gguf, ModelConfig, Tokenizer};
 
 use super::answerers::given;
+use super::args::EvaluateArgs;
 use super::candle::CandleDecoder;
 use crate::failure::bad_input;
 use crate::model;
@@ -21,13 +22,13 @@ pub struct Processor {
     decoder: CandleDecoder,
     tokenizer: TaskTokenizer,
     stop_tokens: Vec<u32>,
+    vocabulary: Option<Vocabulary>,
 }
 
 impl Processor {
-    /// Loads the model that the user calls `model` and reports are to call `name`. `context` is the number of tokens, text and
-    /// answer together, over which a text is read in several windows.
-    pub fn load(model: &str, name: &str, context: Option<u32>, quiet: bool) -> Result<Self> {
-        let files = model::open(model, quiet)?;
+    /// Loads the model that the user calls `model` and reports are to call `name`.
+    pub fn load(args: &EvaluateArgs, model: &str, name: &str) -> Result<Self> {
+        let files = model::open(model, args.quiet)?;
         let [file] = files.as_slice() else {
             return Err(bad_input(format!("--model {model} is split into several files"))
                 .hint("for the processor export it without --shard-size")
@@ -38,12 +39,15 @@ impl Processor {
         let gguf = pollster::block_on(Gguf::open(files)).map_err(bad_input)?;
         let config = ModelConfig::from_gguf(&gguf).map_err(|error| wrong(&error))?;
         let tokenizer = Tokenizer::from_gguf(gguf.metadata()).map_err(|error| wrong(&error))?;
-        let context = context.map_or(usize::MAX, |context| context as usize);
+        let tokenizer = TaskTokenizer(tokenizer);
+        // Over so many tokens, text and answer together, a text is read in several windows.
+        let context = args.context.map_or(usize::MAX, |context| context as usize);
         Ok(Self {
             name: format!("{name} on the processor"),
             decoder: CandleDecoder::load(file, &config, context).map_err(|error| wrong(&error))?,
-            stop_tokens: tokenizer.stop_tokens(),
-            tokenizer: TaskTokenizer(tokenizer),
+            stop_tokens: tokenizer.0.stop_tokens(),
+            vocabulary: (!args.free_answers).then(|| tokenizer.vocabulary()),
+            tokenizer,
         })
     }
 }
@@ -57,7 +61,12 @@ impl Answerer for Processor {
         let Question { text, features, .. } = *question;
         let (decoder, tokenizer) = (&mut self.decoder, &self.tokenizer);
         let go_on = &mut |_| ControlFlow::Continue(());
-        let extracted = extract_with(decoder, tokenizer, &self.stop_tokens, text, features, go_on);
+        let language = Language {
+            tokenizer,
+            stop_tokens: &self.stop_tokens,
+            vocabulary: self.vocabulary.as_ref(),
+        };
+        let extracted = extract_with(decoder, language, text, features, go_on);
         given(pollster::block_on(extracted))
     }
 }

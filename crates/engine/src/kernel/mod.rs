@@ -132,7 +132,7 @@ kernels! {
         [Read, Read, Read, Read, Read, Read, ReadWrite, ReadWrite, Uniform];
     ATTENTION = "attention", [Step, Token, Quads, Half], [Read, Read, Read, ReadWrite];
     GATHER_ROWS = "gather_rows", [Step], [Read, Read, ReadWrite];
-    SAMPLE = "sample", [], [Read, ReadWrite];
+    SAMPLE = "sample", [Step], [Read, Read, ReadWrite];
     COPY = "copy", [], [Read, ReadWrite];
     MULTIPLY_ADD = "multiply_add", [], [ReadWrite];
 }
@@ -293,6 +293,8 @@ impl Pipeline {
 pub struct Step {
     /// Tokens, or selected rows, that a dispatch works on.
     pub count: u32,
+    /// 1 if only tokens of the mask may be chosen.
+    pub constrained: u32,
 }
 
 /// Where a token stands (token.wgsl).

@@ -21,6 +21,7 @@ pub struct Run<'a, P> {
     /// Contents of the bindings from 1 on.
     pub buffers: Vec<&'a [u8]>,
     pub count: usize,
+    pub constrained: bool,
     pub grid: (usize, usize),
 }
 
@@ -32,7 +33,10 @@ impl<P: Pod> Run<'_, P> {
         let storage: Vec<_> = bound.map(|(bytes, access)| upload(gpu, bytes, *access)).collect();
         let params = gpu.uniform("params", &self.params);
         let group = pipeline.bind(gpu, &params, &storage.iter().collect::<Vec<_>>());
-        let step = gpu.uniform("step", &Step { count: self.count as u32 });
+        let step = gpu.uniform(
+            "step",
+            &Step { count: self.count as u32, constrained: u32::from(self.constrained) },
+        );
         let step_group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
             layout: &step_layout(gpu),

@@ -38,7 +38,7 @@ fn run<P>(
     grid: (usize, usize),
 ) -> Run<'static, P> {
     let variant = Variant { format: MatrixFormat::F32, form: FORMS[0], quads: 16 };
-    Run { kernel, variant, params, buffers: Vec::new(), count, grid }
+    Run { kernel, variant, params, buffers: Vec::new(), count, constrained: false, grid }
 }
 
 #[test]
@@ -182,6 +182,7 @@ impl Case {
             params: self.params,
             buffers: [&first, rest].concat(),
             count: self.tokens,
+            constrained: false,
             grid: (x as usize, y as usize),
         }
     }
@@ -417,16 +418,25 @@ gpu_test! {
             logits[b] = 9.0;
             let params = Elementwise { size: size as u32 };
             let poison = vec![u32::MAX; 2 * rows];
-            let run = Run {
-                buffers: vec![bytes(&logits), bytes(&poison)],
-                ..run(&kernel::SAMPLE, params, rows, (rows, 1))
-            };
-            let actual: Vec<[u32; 2]> = values(&run.outputs(&gpu).await[0]);
-            let expected = sample(&params, &logits);
-            assert_eq!(expected[0].0 as usize, a.min(b));
-            for ([id, bits], (twin_id, twin_probability)) in actual.into_iter().zip(expected) {
-                assert_eq!(id, twin_id);
-                assert_close("probability", &[f32::from_bits(bits)], &[twin_probability], 1e-4);
+            // About one token in four, and in each row one at least.
+            let words = size.div_ceil(32);
+            let mut mask: Vec<u32> = (0..rows * words).map(|_| random.bits() & random.bits()).collect();
+            (0..rows).for_each(|row| mask[row * words] |= 4);
+            for constrained in [false, true] {
+                let run = Run {
+                    buffers: vec![bytes(&logits), bytes(&mask), bytes(&poison)],
+                    constrained,
+                    ..run(&kernel::SAMPLE, params, rows, (rows, 1))
+                };
+                let actual: Vec<[u32; 2]> = values(&run.outputs(&gpu).await[0]);
+                let expected = sample(&params, &logits, constrained.then_some(&mask));
+                if !constrained {
+                    assert_eq!(expected[0].0 as usize, a.min(b));
+                }
+                for ([id, bits], (twin_id, twin_probability)) in actual.into_iter().zip(expected) {
+                    assert_eq!(id, twin_id);
+                    assert_close("probability", &[f32::from_bits(bits)], &[twin_probability], 1e-4);
+                }
             }
         }
     }
