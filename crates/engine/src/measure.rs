@@ -4,13 +4,15 @@
 //! before, as a model's do: what a submission costs drops out.
 
 use bytemuck::Pod;
+use hangtag_weights::ModelConfig;
 
 use crate::error::EngineError;
 use crate::gpu::Gpu;
+use crate::kernel::attention::{self, Attention};
 use crate::kernel::elementwise::Elementwise;
 use crate::kernel::limits::{CHAINS, Chains};
 use crate::kernel::product::Matrix;
-use crate::kernel::{self, Form, Kernel, Step, Variant, step_layout};
+use crate::kernel::{self, Form, Kernel, Step, Token, Variant, step_layout};
 use crate::matrix::{MatrixFormat, TILE_ROWS};
 use crate::tuning::FORMS;
 
@@ -94,6 +96,51 @@ pub async fn product(gpu: &Gpu, size: &ProductSize) -> Result<f64, EngineError> 
     let form = FORMS[crate::tuning::form(size.rows, size.tokens)];
     Ok(product_forms(gpu, size, &[form]).await?[0])
 }
+
+/// Seconds of a layer's attention in a decode step: `tokens` rows behind a prefix of `prefix` tokens.
+///
+/// # Errors
+/// If the GPU fails.
+pub async fn attention(
+    gpu: &Gpu,
+    config: &ModelConfig,
+    prefix: usize,
+    tokens: usize,
+) -> Result<f64, EngineError> {
+    let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
+    let slots = prefix + tokens * SEGMENT_TOKENS;
+    let row = |row: usize| {
+        let segment = prefix + row * SEGMENT_TOKENS;
+        Token {
+            position: (prefix + SEGMENT_TOKENS - 1) as u32,
+            prefix: prefix as u32,
+            segment: segment as u32,
+            slot: (segment + SEGMENT_TOKENS - 1) as u32,
+        }
+    };
+    let rows: Vec<Token> = (0..tokens).map(row).collect();
+    let placed = gpu.storage("tokens", size_of_val(&rows[..]) as u64);
+    gpu.queue.write_buffer(&placed, 0, bytemuck::cast_slice(&rows));
+    let floats = 4 * (tokens * heads * config.head_dim) as u64;
+    let [query, output] = ["query", "attended"].map(|label| gpu.storage(label, floats));
+    let cache = gpu.storage("kv cache", 4 * (slots * kv_heads * config.head_dim) as u64);
+    let params = Attention {
+        num_heads: heads as u32,
+        num_kv_heads: kv_heads as u32,
+        head_dim: config.head_dim as u32,
+        sliding_window: 0,
+        slots: slots as u32,
+        scale: 1.0,
+    };
+    let variant = Variant { quads: params.head_dim / 4, ..PLAIN };
+    let bound = [&placed, &query, &cache, &output];
+    let timed = Timed::new(gpu, &kernel::ATTENTION, variant, &params, tokens, &bound);
+    let blocks = (tokens * heads / kv_heads).div_ceil(attention::ROWS);
+    timed.seconds((blocks as u32, kv_heads as u32)).await
+}
+
+/// Tokens of a row's own segment in [`attention`].
+pub const SEGMENT_TOKENS: usize = 16;
 
 /// Forms worth trying: those in use, and what lies around them.
 #[must_use]

@@ -1,4 +1,4 @@
-//! The GPU's own limits, and each product of the model as a share of them.
+//! The GPU's own limits, and the model's kernels as a share of them.
 
 use anyhow::Result;
 use hangtag_engine::measure::{self, ProductSize};
@@ -10,6 +10,8 @@ use crate::failure::failed;
 
 /// Tokens of a decode step of one and of many rows, and of a prefill.
 const TOKENS: [usize; 4] = [1, 8, 50, 512];
+/// Tokens of the text that attention is measured behind.
+const PREFIX_TOKENS: usize = 300;
 
 /// What the GPU can do at most, by measuring it.
 #[derive(Serialize)]
@@ -19,7 +21,7 @@ pub struct LimitsReport {
     dispatch_seconds: f64,
 }
 
-/// A product of the model.
+/// A kernel of the model: a product, or attention over a text of `columns` tokens.
 #[derive(Serialize)]
 pub struct KernelReport {
     name: &'static str,
@@ -27,7 +29,7 @@ pub struct KernelReport {
     columns: usize,
     tokens: usize,
     seconds: f64,
-    /// Of the rate of a plain copy, by the bytes of the weights.
+    /// Of the rate of a plain copy, by the bytes of the weights, or of keys and values.
     share_of_copy: f64,
     /// Of the rate of plain multiply-adds.
     share_of_multiply_adds: f64,
@@ -44,10 +46,10 @@ pub fn limits(gpu: &Gpu) -> Result<LimitsReport> {
 
 /// Steps of the progress bar that [`measure`] takes.
 pub fn steps(engine: &Engine) -> usize {
-    engine.products().len() * TOKENS.len()
+    (engine.products().len() + 1) * TOKENS.len()
 }
 
-/// Measures every product of `engine`.
+/// Measures every product of `engine`, and its attention.
 pub fn measure(
     engine: &Engine,
     limits: &LimitsReport,
@@ -73,6 +75,27 @@ pub fn measure(
             bar.inc(1);
         }
     }
+    let config = engine.config();
+    for tokens in TOKENS {
+        bar.set_message("attention");
+        let attention = measure::attention(engine.gpu(), config, PREFIX_TOKENS, tokens);
+        let seconds = pollster::block_on(attention).map_err(failed)?;
+        let seen = PREFIX_TOKENS + measure::SEGMENT_TOKENS;
+        let slots = PREFIX_TOKENS + tokens * measure::SEGMENT_TOKENS;
+        // Keys and values, two bytes each; a multiply-add for each of either.
+        let bytes = 4 * slots * config.num_key_value_heads * config.head_dim;
+        let adds = 2 * seen * tokens * config.num_attention_heads * config.head_dim;
+        kernels.push(KernelReport {
+            name: "attention",
+            rows: config.num_attention_heads * config.head_dim,
+            columns: PREFIX_TOKENS,
+            tokens,
+            seconds,
+            share_of_copy: bytes as f64 / seconds / limits.copy_bytes_per_second,
+            share_of_multiply_adds: adds as f64 / seconds / limits.multiply_adds_per_second,
+        });
+        bar.inc(1);
+    }
     Ok(kernels)
 }
 
@@ -90,7 +113,7 @@ pub fn render(limits: &LimitsReport, kernels: &[KernelReport]) -> String {
     for kernel in kernels {
         let shape = format!("{} x {}", kernel.rows, kernel.columns);
         text += &format!(
-            "Product   {:<17} {shape:<13} {:>3} tokens {:>8.1} µs, {:>3.0}% of copying, {:>3.0}% of multiply-adds\n",
+            "Kernel    {:<17} {shape:<13} {:>3} tokens {:>8.1} µs, {:>3.0}% of copying, {:>3.0}% of multiply-adds\n",
             kernel.name,
             kernel.tokens,
             kernel.seconds * 1e6,
