@@ -146,13 +146,13 @@ pub const SEGMENT_TOKENS: usize = 16;
 #[must_use]
 pub fn forms() -> Vec<Form> {
     let mut forms = FORMS.to_vec();
-    for tokens in [1, 2, 4, 8, 16] {
-        for groups in [1, 2, 4, 8, 16] {
-            for lanes in [4, 8, 16] {
-                for split in [1, 2, 4, 8, 16, 32] {
-                    let form = Form { lanes, split, groups, tokens };
-                    let threads = lanes * split * groups;
-                    if (64..=256).contains(&threads) && !forms.contains(&form) {
+    for (fours, tokens) in [(1, 1), (1, 2), (1, 4), (1, 8), (1, 16), (2, 4), (2, 8)] {
+        for lanes in [4, 8, 16] {
+            for groups in [1, 2, 4, 8] {
+                for threads in [128, 256] {
+                    let split = threads / lanes / groups;
+                    let form = Form { lanes, fours, split, groups, tokens };
+                    if split > 0 && !forms.contains(&form) {
                         forms.push(form);
                     }
                 }

@@ -7,12 +7,12 @@ use crate::kernel::Form;
 
 /// The forms, from few tokens to many.
 pub(crate) const FORMS: [Form; 6] = [
-    Form { lanes: 4, split: 32, groups: 1, tokens: 1 },
-    Form { lanes: 8, split: 16, groups: 1, tokens: 1 },
-    Form { lanes: 8, split: 16, groups: 1, tokens: 2 },
-    Form { lanes: 8, split: 8, groups: 1, tokens: 4 },
-    Form { lanes: 8, split: 8, groups: 1, tokens: 8 },
-    Form { lanes: 16, split: 4, groups: 2, tokens: 8 },
+    Form { lanes: 4, fours: 1, split: 32, groups: 1, tokens: 1 },
+    Form { lanes: 8, fours: 1, split: 16, groups: 1, tokens: 1 },
+    Form { lanes: 8, fours: 1, split: 16, groups: 1, tokens: 2 },
+    Form { lanes: 8, fours: 1, split: 8, groups: 1, tokens: 4 },
+    Form { lanes: 8, fours: 1, split: 8, groups: 1, tokens: 8 },
+    Form { lanes: 8, fours: 2, split: 4, groups: 4, tokens: 8 },
 ];
 
 /// The place in [`FORMS`] of the one for a product of `rows` rows and `tokens` tokens.

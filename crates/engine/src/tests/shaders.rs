@@ -15,13 +15,8 @@ fn tiers() -> impl Iterator<Item = Tier> {
 }
 
 fn variants() -> impl Iterator<Item = Variant> {
-    let of_form = |form| {
-        MatrixFormat::ALL.map(|format| Variant {
-            format,
-            form,
-            quads: form.lanes * form.tokens / 2,
-        })
-    };
+    let of_form =
+        |form| MatrixFormat::ALL.map(|format| Variant { format, form, quads: 8 * form.tokens });
     FORMS.into_iter().flat_map(of_form)
 }
 
