@@ -98,6 +98,11 @@ impl Extractor {
         &self.tokenizer
     }
 
+    /// What the model's tokens stand for.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
     /// The model's dimensions.
     pub fn config(&self) -> &ModelConfig {
         self.engine.config()

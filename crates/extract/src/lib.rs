@@ -21,5 +21,5 @@ pub use decode::{Decode, Limits};
 pub use error::ExtractError;
 pub use extraction::{Extraction, Progress, Stats};
 pub use extractor::{Answers, Extractor, TaskTokenizer};
-pub use spans::Vocabulary;
+pub use spans::{Spans, Vocabulary};
 pub use way::{Language, extract_with};

@@ -182,7 +182,7 @@ fn borders(text: &str) -> impl Iterator<Item = usize> + '_ {
 
 /// What each row of a job may answer.
 #[derive(Debug)]
-pub(crate) struct Spans<'a> {
+pub struct Spans<'a> {
     vocabulary: &'a Vocabulary,
     haystacks: Vec<Haystack>,
     /// (rows): the row's haystack; `None` for one that may answer anything
@@ -190,7 +190,7 @@ pub(crate) struct Spans<'a> {
 }
 
 impl<'a> Spans<'a> {
-    /// Rows ask for `features` of `text`.
+    /// Rows ask for `features` of `text`, which is written as the prompt has it.
     pub fn new(vocabulary: &'a Vocabulary, text: &str, features: &[Feature]) -> Self {
         let mut haystacks = vec![
             Haystack::new(text, &[NONE], |_| true),

@@ -10,13 +10,13 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use anyhow::Result;
-use hangtag_engine::{Event, Job};
+use hangtag_engine::{Constraint, Event, Job};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::args::BenchArgs;
 use crate::bench::kernels::{KernelReport, LimitsReport};
-use crate::bench::subject::Subject;
+use crate::bench::subject::{Source, Subject};
 use crate::failure::failed;
 use crate::progress;
 
@@ -91,10 +91,10 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         return tune::run(subject.engine(), args.json);
     }
     let repeats = usize::from(args.repeat);
-    let steps = repeats * (BATCH_SIZES.len() + 4) + 2 + kernels::steps(subject.engine());
+    let steps = repeats * (BATCH_SIZES.len() + 5) + 2 + kernels::steps(subject.engine());
     let bar = progress::count(args.model.quiet, steps);
-    let job = subject.job(args)?;
-    let mut bench = Bench { subject, job, repeats, bar };
+    let (job, source) = subject.job(args)?;
+    let mut bench = Bench { subject, job, source, repeats, bar };
     // The first job also warms the GPU up.
     bench.once("warming up", |bench| bench.together().map(|_| ()))?;
     let report = bench.report(args)?;
@@ -109,6 +109,7 @@ struct Bench {
     subject: Subject,
     /// All features of the text.
     job: Job,
+    source: Option<Source>,
     repeats: usize,
     bar: ProgressBar,
 }
@@ -199,11 +200,14 @@ impl Bench {
     /// The whole extraction, in ways that build on each other.
     fn ladder(&mut self) -> Result<Features> {
         type Way = fn(&mut Bench) -> Result<Answers>;
-        let ways: [(&str, Way); 3] = [
+        let mut ways: Vec<(&str, Way)> = vec![
             ("one feature at a time", |bench| bench.one_by_one(true)),
             ("+ text read once", |bench| bench.one_by_one(false)),
             ("+ features together", Bench::together),
         ];
+        if self.source.is_some() {
+            ways.push(("+ answers from the text", Bench::out_of_the_text));
+        }
         let mut ladder: Vec<Rung> = Vec::new();
         let (mut expected, mut last) = (Vec::new(), Answers::default());
         for (name, way) in ways {
@@ -230,7 +234,15 @@ impl Bench {
 
     fn together(&mut self) -> Result<Answers> {
         self.subject.engine_mut().clear_prefix_cache();
-        answers(&mut self.subject, &self.job)
+        answers(&mut self.subject, &self.job, None)
+    }
+
+    /// As an extraction does it: what the answers may be is found out anew.
+    fn out_of_the_text(&mut self) -> Result<Answers> {
+        self.subject.engine_mut().clear_prefix_cache();
+        let spans = self.source.as_ref().map(Source::spans);
+        let constraint = spans.as_ref().map(|spans| spans as &dyn Constraint);
+        answers(&mut self.subject, &self.job, constraint)
     }
 
     fn one_by_one(&mut self, read_again: bool) -> Result<Answers> {
@@ -241,7 +253,7 @@ impl Bench {
                 self.subject.engine_mut().clear_prefix_cache();
             }
             let job = Job { rows: vec![row.clone()], ..self.job.clone() };
-            let one = answers(&mut self.subject, &job)?;
+            let one = answers(&mut self.subject, &job, None)?;
             all.rows.extend(one.rows);
             all.decode_steps += one.decode_steps;
         }
@@ -264,7 +276,7 @@ impl Bench {
     }
 
     fn time(&mut self, job: &Job) -> Result<f64> {
-        Ok(seconds(|| answers(&mut self.subject, job))?.0)
+        Ok(seconds(|| answers(&mut self.subject, job, None))?.0)
     }
 
     fn render(&self, report: &Report) -> String {
@@ -310,15 +322,20 @@ impl Bench {
 }
 
 /// Runs a job to its end.
-fn answers(subject: &mut Subject, job: &Job) -> Result<Answers> {
+fn answers(
+    subject: &mut Subject,
+    job: &Job,
+    constraint: Option<&dyn Constraint>,
+) -> Result<Answers> {
     let mut rows = vec![Vec::new(); job.rows.len()];
-    let stats = pollster::block_on(subject.engine_mut().run(job, &mut |event| {
+    let on_event = &mut |event| {
         if let Event::Row { index, tokens, .. } = event {
             rows[index] = tokens.iter().map(|token| token.id).collect();
         }
         ControlFlow::Continue(())
-    }))
-    .map_err(failed)?;
+    };
+    let run = subject.engine_mut().run_constrained(job, constraint, on_event);
+    let stats = pollster::block_on(run).map_err(failed)?;
     Ok(Answers { rows, decode_steps: stats.decode_steps })
 }
 

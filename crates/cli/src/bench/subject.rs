@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use hangtag_engine::{Engine, Job, RowRequest};
-use hangtag_extract::{Extractor, MAX_ANSWER_TOKENS};
+use hangtag_extract::{Extractor, MAX_ANSWER_TOKENS, Spans, Vocabulary};
 use hangtag_task::{Feature, parse_feature_list, prefix, suffix};
 use hangtag_weights::random::{RandomWeights, SHAPES, shape};
 use hangtag_weights::{Position, Tokenizer};
@@ -60,11 +60,18 @@ impl Subject {
         }
     }
 
-    /// All the features of a text.
-    pub fn job(&self, args: &BenchArgs) -> Result<Job> {
-        let (features, tokens) = (usize::from(args.features), args.text_tokens as usize);
+    /// All the features of a text, and with a real model what their answers are taken from.
+    pub fn job(&self, args: &BenchArgs) -> Result<(Job, Option<Source>)> {
+        let (count, tokens) = (usize::from(args.features), args.text_tokens as usize);
         match self {
-            Subject::Model(extractor) => asked(extractor, features, tokens),
+            Subject::Model(extractor) => {
+                let source = Source {
+                    vocabulary: extractor.vocabulary().clone(),
+                    text: text(extractor.tokenizer(), tokens)?,
+                    features: features(count)?,
+                };
+                Ok((asked(extractor, &source)?, Some(source)))
+            }
             Subject::Shape(engine) => {
                 let words = engine.config().vocab_size;
                 let ids = |from: usize, count: usize| -> Vec<u32> {
@@ -74,24 +81,37 @@ impl Subject {
                     suffix: ids(tokens + i * SUFFIX_TOKENS, SUFFIX_TOKENS),
                     max_new_tokens: ANSWER_TOKENS,
                 };
-                let rows = (0..features).map(row).collect();
-                Ok(Job { prefix: ids(0, tokens), rows, stop_tokens: Vec::new() })
+                let rows = (0..count).map(row).collect();
+                Ok((Job { prefix: ids(0, tokens), rows, stop_tokens: Vec::new() }, None))
             }
         }
     }
 }
 
+/// What the answers of a real extraction are to be taken from.
+pub struct Source {
+    vocabulary: Vocabulary,
+    text: String,
+    features: Vec<Feature>,
+}
+
+impl Source {
+    pub fn spans(&self) -> Spans<'_> {
+        Spans::new(&self.vocabulary, &self.text, &self.features)
+    }
+}
+
 /// The prompts of a real extraction.
-fn asked(extractor: &Extractor, count: usize, tokens: usize) -> Result<Job> {
-    let (tokenizer, task) = (extractor.tokenizer(), extractor.task_tokenizer());
+fn asked(extractor: &Extractor, source: &Source) -> Result<Job> {
+    let task = extractor.task_tokenizer();
     let row = |feature: &Feature| -> Result<RowRequest> {
         let suffix = suffix(feature, task)?;
         Ok(RowRequest { suffix, max_new_tokens: MAX_ANSWER_TOKENS })
     };
     Ok(Job {
-        prefix: prefix(&text(tokenizer, tokens)?, task)?,
-        rows: features(count)?.iter().map(row).collect::<Result<_>>()?,
-        stop_tokens: tokenizer.stop_tokens(),
+        prefix: prefix(&source.text, task)?,
+        rows: source.features.iter().map(row).collect::<Result<_>>()?,
+        stop_tokens: extractor.tokenizer().stop_tokens(),
     })
 }
 
