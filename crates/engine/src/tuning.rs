@@ -6,13 +6,12 @@
 use crate::kernel::Form;
 
 /// The forms, from few tokens to many.
-pub(crate) const FORMS: [Form; 6] = [
-    Form { lanes: 4, fours: 1, split: 32, groups: 1, tokens: 1 },
-    Form { lanes: 8, fours: 1, split: 16, groups: 1, tokens: 1 },
-    Form { lanes: 8, fours: 1, split: 16, groups: 1, tokens: 2 },
-    Form { lanes: 8, fours: 1, split: 8, groups: 1, tokens: 4 },
-    Form { lanes: 8, fours: 1, split: 8, groups: 1, tokens: 8 },
-    Form { lanes: 8, fours: 2, split: 4, groups: 4, tokens: 8 },
+pub(crate) const FORMS: [Form; 5] = [
+    Form { lanes: 4, split: 32, groups: 1, tokens: 1 },
+    Form { lanes: 8, split: 16, groups: 1, tokens: 1 },
+    Form { lanes: 8, split: 16, groups: 1, tokens: 2 },
+    Form { lanes: 8, split: 8, groups: 1, tokens: 4 },
+    Form { lanes: 8, split: 4, groups: 4, tokens: 4 },
 ];
 
 /// The place in [`FORMS`] of the one for a product of `rows` rows and `tokens` tokens.
@@ -21,8 +20,7 @@ pub(crate) fn form(rows: usize, tokens: usize) -> usize {
         (0..=1, 32_000..) => 1,
         (0..=1, _) | (_, ..16_000) => 0,
         (2, _) | (_, ..130_000) => 2,
-        (3..=4, _) | (_, ..280_000) => 3,
-        (_, ..700_000) => 4,
-        _ => 5,
+        (3..=12, _) | (_, ..700_000) => 3,
+        _ => 4,
     }
 }

@@ -25,7 +25,7 @@ struct Tuned {
 
 #[derive(Serialize)]
 struct Timed {
-    form: [u32; 5],
+    form: [u32; 4],
     seconds: f64,
 }
 
@@ -60,15 +60,15 @@ pub fn run(engine: &Engine, json: bool) -> Result<()> {
     Ok(())
 }
 
-fn figures(form: Form) -> [u32; 5] {
-    [form.lanes, form.fours, form.split, form.groups, form.tokens]
+fn figures(form: Form) -> [u32; 4] {
+    [form.lanes, form.split, form.groups, form.tokens]
 }
 
 fn render(tuned: &Tuned) -> String {
     let best = tuned.forms.iter().take(3);
     let best: Vec<String> = best
-        .map(|Timed { form: [lanes, fours, split, groups, tokens], seconds }| {
-            format!("{:.1} µs {lanes}/{fours}/{split}/{groups}/{tokens}", seconds * 1e6)
+        .map(|Timed { form: [lanes, split, groups, tokens], seconds }| {
+            format!("{:.1} µs {lanes}/{split}/{groups}/{tokens}", seconds * 1e6)
         })
         .collect();
     format!("{} x {}, {} tokens: {}", tuned.rows, tuned.columns, tuned.tokens, best.join(", "))

@@ -1,6 +1,6 @@
-// input · weightsᵀ, in a form that the constants LANES, FOURS, TOKENS, GROUPS and SPLIT in front of this file
-// give: a thread keeps FOURS times four rows of TOKENS tokens in registers and takes every SPLIT-th group of
-// eight columns; a workgroup has LANES such threads, GROUPS such groups of tokens and SPLIT slices of the
+// input · weightsᵀ, in a form that the constants LANES, TOKENS, GROUPS and SPLIT in front of this file
+// give: a thread keeps four rows of TOKENS tokens in registers and takes every SPLIT-th group of eight
+// columns; a workgroup has LANES such fours of rows, GROUPS such groups of tokens and SPLIT slices of the
 // columns, whose sums it adds up at the end. Large forms read less, small ones fill the GPU when there is
 // little to do. Neighbouring threads read neighbouring weights and the same input.
 @group(0) @binding(3) var<storage, read> input: array<vec4<f32>>; // (tokens, columns / 4)
@@ -14,43 +14,33 @@ fn main(
     @builtin(local_invocation_id) local: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let four = workgroup.x * LANES * FOURS + local.x;
+    let four = workgroup.x * LANES + local.x;
     let token = (workgroup.y * GROUPS + local.z) * TOKENS;
     let stride = params.columns / 4u;
-    var sums: array<vec4<f32>, TOKENS * FOURS>;
+    var sums: array<vec4<f32>, TOKENS>;
     if (token < step.count) {
         for (var group = local.y; group < params.columns / 8u; group += SPLIT) {
-            var w: array<Group, FOURS>;
-            for (var f = 0u; f < FOURS; f++) {
-                let at = four + f * LANES;
-                w[f] = weight_group(at / 16u, group, at % 16u);
-            }
+            let w = weight_group(four / 16u, group, four % 16u);
             let at = group_columns(group);
             // Past the last token stands something of an earlier step, which is not stored.
             for (var t = 0u; t < TOKENS; t++) {
                 let row = (token + t) * stride;
-                let lo = input[row + at.x];
-                let hi = input[row + at.y];
-                for (var f = 0u; f < FOURS; f++) {
-                    sums[t * FOURS + f] += lo * w[f].lo + hi * w[f].hi;
-                }
+                sums[t] += input[row + at.x] * w.lo + input[row + at.y] * w.hi;
             }
         }
     }
-    for (var i = 0u; i < TOKENS * FOURS; i++) {
-        var sum = sums[i];
+    for (var t = 0u; t < TOKENS; t++) {
+        var sum = sums[t];
         if (SPLIT > 1u) {
             workgroupBarrier();
             partial[thread] = sum;
             workgroupBarrier();
-            for (var s = 1u; s < SPLIT; s++) {
-                sum += partial[(local.z * SPLIT + s) * LANES + local.x];
+            for (var i = 1u; i < SPLIT; i++) {
+                sum += partial[(local.z * SPLIT + i) * LANES + local.x];
             }
         }
-        let at = token + i / FOURS;
-        let first = (four + i % FOURS * LANES) * 4u;
-        if (local.y == 0u && at < step.count && first < params.rows) {
-            store(at, first, sum);
+        if (local.y == 0u && token + t < step.count && four * 4u < params.rows) {
+            store(token + t, four * 4u, sum);
         }
     }
 }

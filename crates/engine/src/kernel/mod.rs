@@ -61,10 +61,8 @@ pub struct Kernel {
 /// How much of a product a workgroup and a thread compute (product.wgsl).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Form {
-    /// Threads beside each other, with rows of their own.
+    /// Fours of rows of a workgroup; 16 make a tile.
     pub lanes: u32,
-    /// Fours of rows of a thread.
-    pub fours: u32,
     /// Slices of the columns.
     pub split: u32,
     /// Groups of tokens of a workgroup.
@@ -78,14 +76,13 @@ impl Form {
     #[must_use]
     pub fn grid(self, rows: usize, tokens: usize) -> (u32, u32) {
         let token_block = (self.groups * self.tokens) as usize;
-        let row_block = 4 * (self.lanes * self.fours) as usize;
-        (rows.div_ceil(row_block) as u32, tokens.div_ceil(token_block) as u32)
+        (rows.div_ceil(4 * self.lanes as usize) as u32, tokens.div_ceil(token_block) as u32)
     }
 
     fn constants(self) -> String {
-        let Form { lanes, fours, split, groups, tokens } = self;
+        let Form { lanes, split, groups, tokens } = self;
         format!(
-            "const LANES: u32 = {lanes}u;\nconst FOURS: u32 = {fours}u;\nconst SPLIT: u32 = {split}u;\n\
+            "const LANES: u32 = {lanes}u;\nconst SPLIT: u32 = {split}u;\n\
              const GROUPS: u32 = {groups}u;\nconst TOKENS: u32 = {tokens}u;\n"
         )
     }
