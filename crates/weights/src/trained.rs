@@ -39,7 +39,7 @@ static MODELS: [TrainedModel; 1] = [TrainedModel {
     name: DEFAULT_MODEL,
     base: DEFAULT_BASE,
     licence: "Apache-2.0",
-    trained_on: "product titles and texts of the OA-Mine and Icecat datasets, and Hangtag's own examples",
+    trained_on: "product titles of the OA-Mine dataset, and Hangtag's own examples",
     task_version: 1,
     adapter_config: include_str!("../../../models/smollm2-135m-products/adapter_config.json"),
     adapter_weights: include_bytes!(
