@@ -3,8 +3,8 @@
 use crate::require::require;
 use anyhow::Result;
 use hangtag_engine::{
-    Engine, EngineError, EngineOptions, Event, Finish, GeneratedToken, Gpu, GpuOptions, Job,
-    JobStats,
+    Constraint, Engine, EngineError, EngineOptions, Event, Finish, GeneratedToken, Gpu, GpuOptions,
+    Job, JobStats,
 };
 use hangtag_weights::{ByteSource, Gguf, ModelConfig};
 use std::ops::ControlFlow;
@@ -53,8 +53,23 @@ impl Answer {
 /// # Panics
 /// When a row is reported twice, not at all, or does not exist.
 pub fn run(engine: &mut Engine, job: &Job) -> Result<(Vec<Answer>, JobStats), EngineError> {
+    run_constrained(engine, job, None)
+}
+
+/// As [`run`], with answers that keep to `constraint`.
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Panics
+/// As [`run`].
+pub fn run_constrained(
+    engine: &mut Engine,
+    job: &Job,
+    constraint: Option<&dyn Constraint>,
+) -> Result<(Vec<Answer>, JobStats), EngineError> {
     let mut answers: Vec<Option<Answer>> = vec![None; job.rows.len()];
-    let stats = pollster::block_on(engine.run(job, &mut |event| {
+    let stats = pollster::block_on(engine.run_constrained(job, constraint, &mut |event| {
         if let Event::Row { index, tokens, finish } = event {
             let before = answers[index].replace(Answer { tokens, finish });
             assert!(before.is_none(), "row {index} was reported twice");

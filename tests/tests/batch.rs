@@ -1,13 +1,16 @@
 //! The engine's short cuts give what the long way gives: shared prefixes, batches, waves, a cache kept between jobs.
 
 use anyhow::Result;
-use hangtag_engine::{Engine, EngineError, EngineOptions, Event, Finish, Job, RowRequest};
+use hangtag_engine::{
+    Constraint, Engine, EngineError, EngineOptions, Event, Finish, Job, RowRequest, TokenSet,
+};
 use hangtag_tests::compare::{argmax, assert_close};
-use hangtag_tests::engines::{Answer, gpu, load, run, small_options};
+use hangtag_tests::engines::{Answer, gpu, load, run, run_constrained, small_options};
 use hangtag_tests::goldens;
 use hangtag_tests::variants::Variant;
 use hangtag_weights::{DType, Gguf, MemorySource, ModelConfig};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 const VOCAB_SIZE: u32 = 320;
 
@@ -137,6 +140,61 @@ fn answers_are_the_likeliest_tokens_of_the_plain_logits() -> Result<()> {
                 logits.chunks(VOCAB_SIZE as usize).skip(first).map(argmax).collect();
             assert_eq!(answer.ids(), likeliest, "{name}");
         }
+    }
+    Ok(())
+}
+
+/// A token in seven is allowed, others in each row and at each place; row 1 may say anything, row 2 nothing, which is the same.
+#[derive(Debug)]
+struct EverySeventh;
+
+impl EverySeventh {
+    fn allows(row: usize, place: usize, id: u32) -> bool {
+        [1, 2].contains(&row) || id as usize % 7 == (row + place) % 7
+    }
+}
+
+impl Constraint for EverySeventh {
+    fn allowed(&self, row: usize, answer: &[u32]) -> Option<Rc<TokenSet>> {
+        let mut set = TokenSet::default();
+        let seventh = |id: &u32| row != 2 && Self::allows(row, answer.len(), *id);
+        (0..VOCAB_SIZE).filter(seventh).for_each(|id| set.insert(id));
+        (row != 1).then(|| Rc::new(set))
+    }
+}
+
+/// Of the allowed tokens the likeliest by the plain logits, with its probability among all.
+#[test]
+fn constrained_answers_are_the_likeliest_of_what_is_allowed() -> Result<()> {
+    for baseline in [false, true] {
+        let Some(mut engine) = engine("llama", DType::Q4_0, baseline, small_options())? else {
+            return Ok(());
+        };
+        let job = mixed_job(4, 23, 9);
+        let (answers, _) = run_constrained(&mut engine, &job, Some(&EverySeventh))?;
+        for (index, (row, answer)) in job.rows.iter().zip(&answers).enumerate() {
+            let mut all = [&job.prefix[..], &row.suffix, &answer.ids()].concat();
+            all.pop();
+            let logits = pollster::block_on(engine.logits(&all))?;
+            let first = job.prefix.len() + row.suffix.len() - 1;
+            let places = logits.chunks(VOCAB_SIZE as usize).skip(first).zip(&answer.tokens);
+            for (place, (logits, token)) in places.enumerate() {
+                let allowed = |id: u32| EverySeventh::allows(index, place, id);
+                let masked = logits.iter().zip(0..);
+                let masked: Vec<f32> =
+                    masked.map(|(x, id)| if allowed(id) { *x } else { f32::MIN }).collect();
+                assert_eq!(token.id, argmax(&masked), "row {index}, token {place}");
+                let chosen = logits[token.id as usize];
+                let probability = 1.0 / logits.iter().map(|x| (x - chosen).exp()).sum::<f32>();
+                assert!((token.probability - probability).abs() < 2e-3, "row {index}");
+            }
+        }
+        let (free, _) = run(&mut engine, &job)?;
+        assert!(
+            free.iter().zip(&answers).any(|(a, b)| a.ids() != b.ids()),
+            "nothing was forbidden"
+        );
+        assert_eq!(free[1].ids(), answers[1].ids());
     }
     Ok(())
 }
