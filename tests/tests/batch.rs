@@ -199,6 +199,52 @@ fn constrained_answers_are_the_likeliest_of_what_is_allowed() -> Result<()> {
     Ok(())
 }
 
+/// Texts of every length, more than fit at once, and one that fits with no other.
+#[test]
+fn jobs_that_run_together_answer_as_each_by_itself() -> Result<()> {
+    for name in goldens::NAMES {
+        for baseline in [false, true] {
+            let options = EngineOptions { context_tokens: 700, max_rows: 16, ..small_options() };
+            let Some(mut engine) = engine(name, DType::F32, baseline, options)? else {
+                return Ok(());
+            };
+            let sizes = [(1, 2), (37, 5), (130, 4), (64, 3), (9, 21), (50, 1), (40, 5)];
+            let jobs: Vec<Job> = (20..)
+                .zip(sizes)
+                .map(|(seed, (prefix, rows))| mixed_job(seed, prefix, rows))
+                .collect();
+            let asked: Vec<(&Job, Option<&dyn Constraint>)> = jobs
+                .iter()
+                .zip(0..)
+                .map(|(job, i)| (job, (i % 3 == 0).then_some(&EverySeventh as &dyn Constraint)))
+                .collect();
+            let mut together: Vec<Vec<Option<Answer>>> =
+                jobs.iter().map(|job| vec![None; job.rows.len()]).collect();
+            let mut waiting = 0;
+            let stats = pollster::block_on(engine.run_many(&asked, &mut |job, event| {
+                match event {
+                    Event::Row { index, tokens, finish } => {
+                        let before = together[job][index].replace(Answer { tokens, finish });
+                        assert!(before.is_none(), "row {index} of job {job} was reported twice");
+                    }
+                    Event::Prefill { done: 0, .. } => waiting += 1,
+                    Event::Prefill { .. } | Event::Decode { .. } => {}
+                }
+                ControlFlow::Continue(())
+            }))?;
+            for (number, (job, constraint)) in asked.iter().enumerate() {
+                engine.clear_prefix_cache();
+                let (expected, alone) = run_constrained(&mut engine, job, *constraint)?;
+                let answers: Vec<Answer> = together[number].iter().flatten().cloned().collect();
+                assert_same(&format!("{name}, job {number}"), &answers, &expected);
+                assert_eq!(stats[number], alone, "{name}, job {number}");
+            }
+            assert_eq!(waiting, jobs.len(), "every job tells that it begins");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn the_longest_common_prefix_is_reused_and_changes_nothing() -> Result<()> {
     for name in goldens::NAMES {

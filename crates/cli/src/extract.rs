@@ -45,6 +45,9 @@ fn refuse_to_overwrite_the_input(args: &ExtractArgs) -> Result<()> {
     }
 }
 
+/// Products of a list that are handed to the engine at once; it runs as many together as it has room for.
+const TOGETHER: usize = 16;
+
 /// A loaded model and what to ask it.
 struct Work<'a> {
     args: &'a ExtractArgs,
@@ -93,24 +96,46 @@ impl Work<'_> {
         let bar = progress::count(self.args.model.quiet, products.rows.len());
         let mut stats = Stats::default();
         let mut failures = Vec::new();
-        for row in &products.rows {
-            let result = self.row(row, &bar);
-            match &result {
-                Ok(extraction) => {
-                    stats += extraction.stats;
-                    writer.write(row, Ok(&extraction.features))?;
+        for rows in products.rows.chunks(TOGETHER) {
+            for (row, result) in rows.iter().zip(self.rows(rows, &bar)) {
+                match &result {
+                    Ok(extraction) => {
+                        stats += extraction.stats;
+                        writer.write(row, Ok(&extraction.features))?;
+                    }
+                    Err(failure) => {
+                        report_row(&bar, name, row, failure);
+                        writer.write(row, Err(&failure.to_string()))?;
+                    }
                 }
-                Err(failure) => {
-                    report_row(&bar, name, row, failure);
-                    writer.write(row, Err(&failure.to_string()))?;
-                }
+                failures.extend(result.err());
+                bar.inc(1);
             }
-            failures.extend(result.err());
-            bar.inc(1);
         }
         bar.finish_and_clear();
         writer.finish(stats, failures.len(), start.elapsed().as_secs_f64())?;
         outcome(&failures, products.rows.len())
+    }
+
+    /// The rows' values, of as many at once as the engine has room for.
+    fn rows(&mut self, rows: &[Row], bar: &ProgressBar) -> Vec<Result<Extraction, Failure>> {
+        if self.args.one_by_one {
+            return rows.iter().map(|row| self.row(row, bar)).collect();
+        }
+        if let [first, .., last] = rows {
+            bar.set_message(format!("lines {} to {}", first.line, last.line));
+        }
+        let texts: Vec<&str> = rows.iter().filter_map(|row| row.text.as_deref().ok()).collect();
+        let extracted = pollster::block_on(self.extractor.extract_many(&texts, self.features));
+        let mut extracted = extracted.into_iter();
+        let result = |row: &Row| match &row.text {
+            Err(problem) => Err(bad_input(problem)),
+            Ok(_) => match extracted.next() {
+                Some(result) => result.map_err(|error| model::failure(&error)),
+                None => Err(failed("the text was not read")),
+            },
+        };
+        rows.iter().map(result).collect()
     }
 
     fn row(&mut self, row: &Row, bar: &ProgressBar) -> Result<Extraction, Failure> {

@@ -34,9 +34,9 @@ var<workgroup> row_token: array<Token, ROWS>;
 const NO_SCORE: f32 = -3.0e38;
 
 fn is_visible(token: Token, slot: u32, in_prefix: bool) -> bool {
-    var position = slot;
+    var position = slot - token.first;
     if (in_prefix) {
-        if (slot >= token.prefix) {
+        if (slot < token.first || position >= token.prefix) {
             return false;
         }
     } else {
@@ -117,12 +117,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         }
         scaled_query[i] = value;
     }
+    var prefix_start = 0xffffffffu;
     var prefix_end = 0u;
     var segment_start = 0xffffffffu;
     var segment_end = 0u;
     for (var r = 0u; r < ROWS; r++) {
         let token = tokens[min((first_row + r) / group, step.count - 1u)];
-        prefix_end = max(prefix_end, token.prefix);
+        if (token.prefix > 0u) {
+            prefix_start = min(prefix_start, token.first);
+            prefix_end = max(prefix_end, token.first + token.prefix);
+        }
         // A token of the prefix itself has an empty segment.
         if (token.segment <= token.slot) {
             segment_start = min(segment_start, token.segment);
@@ -137,13 +141,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
 
     let slice = thread / QUADS;
     let quad = thread % QUADS;
-    let prefix_blocks = (prefix_end + KEYS - 1u) / KEYS;
+    let prefix_blocks = (max(prefix_end, prefix_start) - prefix_start + KEYS - 1u) / KEYS;
     let segment_blocks = (max(segment_end, segment_start) - segment_start + KEYS - 1u) / KEYS;
     var largest = NO_SCORE;
     var sums: array<vec4<f32>, ROWS>;
     for (var block = 0u; block < prefix_blocks + segment_blocks; block++) {
         let in_prefix = block < prefix_blocks;
-        let first = select(segment_start + (block - prefix_blocks) * KEYS, block * KEYS, in_prefix);
+        let first = select(segment_start + (block - prefix_blocks) * KEYS, prefix_start + block * KEYS, in_prefix);
         let end = min(first + KEYS, select(segment_end, prefix_end, in_prefix));
         score(thread, kv_head, first, end, in_prefix);
         workgroupBarrier();

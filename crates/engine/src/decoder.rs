@@ -33,6 +33,24 @@ pub(crate) struct Batch {
     pub allowed: Vec<u32>,
 }
 
+impl Batch {
+    /// Adds tokens for whose next ones nobody asks.
+    pub fn append(&mut self, other: Batch) {
+        self.ids.extend(other.ids);
+        self.tokens.extend(other.tokens);
+    }
+
+    /// The tokens in batches of at most `step_tokens`.
+    pub fn split(&self, step_tokens: usize) -> impl Iterator<Item = Batch> {
+        let chunks = self.ids.chunks(step_tokens).zip(self.tokens.chunks(step_tokens));
+        chunks.map(|(ids, tokens)| Batch {
+            ids: ids.to_vec(),
+            tokens: tokens.to_vec(),
+            ..Batch::default()
+        })
+    }
+}
+
 /// A next token and its probability.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -228,7 +246,7 @@ impl Io {
         let chosen = options.max_rows as u64 * size_of::<Chosen>() as u64;
         Io {
             ids: gpu.storage("token ids", words(options.step_tokens)),
-            tokens: gpu.storage("tokens", 4 * words(options.step_tokens)),
+            tokens: gpu.storage("tokens", (size_of::<Token>() * options.step_tokens) as u64),
             selected: gpu.storage("selected", words(options.max_rows)),
             logits: gpu.storage("logits", scratch.logits),
             allowed: gpu.storage("allowed", scratch.allowed),

@@ -197,7 +197,7 @@ impl Engine {
         self.cached.clear();
         let mut logits = Vec::with_capacity(tokens.len() * self.config.vocab_size);
         for (i, chunk) in tokens.chunks(self.options.max_rows).enumerate() {
-            let mut batch = prefix_batch(i * self.options.max_rows, chunk);
+            let mut batch = prefix_batch(0, i * self.options.max_rows, chunk);
             batch.selected = (0..chunk.len() as u32).collect();
             logits.extend(self.decoder.logits(&self.gpu, &batch).await?);
         }
@@ -214,6 +214,76 @@ impl Engine {
         on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<JobStats, EngineError> {
         self.run_constrained(job, None, on_event).await
+    }
+
+    /// Runs several jobs, each as [`Engine::run_constrained`] would, as many at once as fit in the context and in a batch.
+    /// `on_event` is told the number of the job with each event.
+    ///
+    /// # Errors
+    /// As [`Engine::run_constrained`], of the first job that has one; rows reported before stay valid.
+    pub async fn run_many(
+        &mut self,
+        jobs: &[(&Job, Option<&dyn Constraint>)],
+        on_event: &mut dyn FnMut(usize, Event) -> ControlFlow<()>,
+    ) -> Result<Vec<JobStats>, EngineError> {
+        for (job, _) in jobs {
+            self.check_job(job)?;
+        }
+        let mut stats = Vec::new();
+        while stats.len() < jobs.len() {
+            let done = stats.len();
+            let rest = &jobs[done..];
+            let on_event = &mut |job: usize, event| on_event(done + job, event);
+            match self.fitting(rest) {
+                count @ 2.. => stats.extend(self.run_together(&rest[..count], on_event).await?),
+                _ => {
+                    let (job, constraint) = rest[0];
+                    let on_event = &mut |event| on_event(0, event);
+                    stats.push(self.run_constrained(job, constraint, on_event).await?);
+                }
+            }
+        }
+        Ok(stats)
+    }
+
+    /// How many of the jobs, from the first on, run together whole.
+    fn fitting(&self, jobs: &[(&Job, Option<&dyn Constraint>)]) -> usize {
+        let (mut slots, mut rows) = (0, 0);
+        let fits = |(job, _): &&(&Job, Option<&dyn Constraint>)| {
+            let answers = job.rows.iter().map(|row| row.suffix.len() + row.max_new_tokens);
+            slots += job.prefix.len() + answers.sum::<usize>();
+            rows += job.rows.len();
+            slots <= self.options.context_tokens && rows <= self.options.max_rows
+        };
+        jobs.iter().take_while(fits).count()
+    }
+
+    async fn run_together(
+        &mut self,
+        jobs: &[(&Job, Option<&dyn Constraint>)],
+        on_event: &mut dyn FnMut(usize, Event) -> ControlFlow<()>,
+    ) -> Result<Vec<JobStats>, EngineError> {
+        // Their prefixes take the place of the one that was kept.
+        self.cached.clear();
+        let mut all = Batch::default();
+        for (number, (job, _)) in jobs.iter().enumerate() {
+            let total = job.prefix.len();
+            send(&mut |event| on_event(number, event), Event::Prefill { done: 0, total })?;
+            all.append(prefix_batch(all.ids.len(), 0, &job.prefix));
+        }
+        for batch in all.split(self.options.step_tokens) {
+            self.decoder.step(&self.gpu, &batch).await?;
+        }
+        let mut stats = Vec::new();
+        for (number, (job, _)) in jobs.iter().enumerate() {
+            let total = job.prefix.len();
+            send(&mut |event| on_event(number, event), Event::Prefill { done: total, total })?;
+            stats.push(JobStats { prefix_tokens: total, ..JobStats::default() });
+        }
+        let (jobs, constraints): (Vec<&Job>, Vec<_>) = jobs.iter().copied().unzip();
+        let mut wave = Wave::of_jobs(&jobs);
+        self.run_wave(&mut wave, &jobs, &constraints, on_event, &mut stats).await?;
+        Ok(stats)
     }
 
     /// Runs a job whose answers keep to `constraint`. Rows that do not fit at once follow in waves. `on_event` stops
@@ -235,7 +305,9 @@ impl Engine {
             let room = self.options.context_tokens - job.prefix.len();
             let mut wave = Wave::fill(job, next, room, self.options.max_rows);
             next += wave.len();
-            self.run_wave(&mut wave, job, constraint, on_event, &mut stats).await?;
+            let on_event = &mut |_, event| on_event(event);
+            let stats = std::slice::from_mut(&mut stats);
+            self.run_wave(&mut wave, &[job], &[constraint], on_event, stats).await?;
         }
         Ok(stats)
     }
@@ -253,7 +325,7 @@ impl Engine {
             let start = self.cached.len();
             let end = (start + self.options.step_tokens).min(prefix.len());
             let chunk = &prefix[start..end];
-            self.decoder.step(&self.gpu, &prefix_batch(start, chunk)).await?;
+            self.decoder.step(&self.gpu, &prefix_batch(0, start, chunk)).await?;
             self.cached.extend_from_slice(chunk);
             send(on_event, Event::Prefill { done: end, total: prefix.len() })?;
         }
@@ -264,50 +336,56 @@ impl Engine {
     async fn run_wave(
         &mut self,
         wave: &mut Wave,
-        job: &Job,
-        constraint: Option<&dyn Constraint>,
-        on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
-        stats: &mut JobStats,
+        jobs: &[&Job],
+        constraints: &[Option<&dyn Constraint>],
+        on_event: &mut dyn FnMut(usize, Event) -> ControlFlow<()>,
+        stats: &mut [JobStats],
     ) -> Result<(), EngineError> {
-        stats.suffix_tokens += wave.suffix_tokens(job);
-        for (mut batch, rows) in wave.suffix_batches(job, self.options.step_tokens) {
-            batch.allowed = self.allowed(constraint, wave, &rows);
+        wave.suffix_tokens().for_each(|(job, tokens)| stats[job].suffix_tokens += tokens);
+        for (mut batch, rows) in wave.suffix_batches(jobs, self.options.step_tokens) {
+            batch.allowed = self.allowed(constraints, wave, &rows);
             self.step(&batch, &rows, wave).await?;
         }
         loop {
-            let finished = wave.take_finished(&job.stop_tokens);
-            for Row { index, tokens, .. } in finished {
-                stats.generated_tokens += tokens.len();
-                let stopped = tokens.last().is_some_and(|t| job.stop_tokens.contains(&t.id));
+            let finished = wave.take_finished(jobs);
+            for Row { job, index, tokens, .. } in finished {
+                stats[job].generated_tokens += tokens.len();
+                let stopped = tokens.last().is_some_and(|t| jobs[job].stop_tokens.contains(&t.id));
                 let finish = if stopped { Finish::Stop } else { Finish::Length };
-                send(on_event, Event::Row { index, tokens, finish })?;
+                let event = Event::Row { index, tokens, finish };
+                send(&mut |event| on_event(job, event), event)?;
             }
             if wave.len() == 0 {
                 return Ok(());
             }
-            send(on_event, Event::Decode { active_rows: wave.len() })?;
+            for (job, active_rows) in wave.active_rows() {
+                stats[job].decode_steps += 1;
+                send(&mut |event| on_event(job, event), Event::Decode { active_rows })?;
+            }
             let mut batch = wave.decode_batch();
             let rows: Vec<usize> = (0..wave.len()).collect();
-            batch.allowed = self.allowed(constraint, wave, &rows);
+            batch.allowed = self.allowed(constraints, wave, &rows);
             self.step(&batch, &rows, wave).await?;
-            stats.decode_steps += 1;
         }
     }
 
     /// The masks of the rows (places in the wave); none without a constraint.
     fn allowed(
         &self,
-        constraint: Option<&dyn Constraint>,
+        constraints: &[Option<&dyn Constraint>],
         wave: &Wave,
         rows: &[usize],
     ) -> Vec<u32> {
-        let Some(constraint) = constraint else { return Vec::new() };
+        if constraints.iter().all(Option::is_none) {
+            return Vec::new();
+        }
         let words = self.config.vocab_size.div_ceil(32);
         let mut mask = Vec::with_capacity(rows.len() * words);
         for place in rows {
             let row = wave.row(*place);
             let answer: Vec<u32> = row.tokens.iter().map(|token| token.id).collect();
-            match constraint.allowed(row.index, &answer).filter(|set| !set.is_empty()) {
+            let allowed = constraints[row.job].and_then(|c| c.allowed(row.index, &answer));
+            match allowed.filter(|set| !set.is_empty()) {
                 Some(set) => set.write(&mut mask, words),
                 None => mask.resize(mask.len() + words, u32::MAX),
             }
@@ -379,14 +457,16 @@ fn send(
     }
 }
 
-/// Tokens of a prefix from position `start` on: they see each other and what stands before. All that they see counts as
-/// prefix, so that attention reads it once for many of them; their own segment is empty.
-fn prefix_batch(start: usize, chunk: &[u32]) -> Batch {
+/// Tokens of a prefix that begins at slot `first`, from position `start` on: they see each other and what stands before. All
+/// that they see counts as prefix, so that attention reads it once for many of them; their own segment is empty.
+fn prefix_batch(first: usize, start: usize, chunk: &[u32]) -> Batch {
+    let first = first as u32;
     let tokens = (start as u32..).take(chunk.len()).map(|position| Token {
         position,
         prefix: position + 1,
-        segment: position + 1,
-        slot: position,
+        segment: first + position + 1,
+        slot: first + position,
+        first,
     });
     Batch { ids: chunk.to_vec(), tokens: tokens.collect(), ..Batch::default() }
 }

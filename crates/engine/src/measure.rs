@@ -116,6 +116,7 @@ pub async fn attention(
             prefix: prefix as u32,
             segment: segment as u32,
             slot: (segment + SEGMENT_TOKENS - 1) as u32,
+            first: 0,
         }
     };
     let rows: Vec<Token> = (0..tokens).map(row).collect();

@@ -27,6 +27,26 @@ pub trait Decode {
         constraint: Option<&dyn Constraint>,
         on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> impl Future<Output = Result<JobStats, EngineError>>;
+
+    /// Runs several jobs; `on_event` is told the number of the job with each event. One after the other, where a decoder
+    /// knows no better.
+    ///
+    /// # Errors
+    /// As [`Decode::run`], of the first job that has one.
+    fn run_many(
+        &mut self,
+        jobs: &[(&Job, Option<&dyn Constraint>)],
+        on_event: &mut dyn FnMut(usize, Event) -> ControlFlow<()>,
+    ) -> impl Future<Output = Result<Vec<JobStats>, EngineError>> {
+        async move {
+            let mut stats = Vec::new();
+            for (number, (job, constraint)) in jobs.iter().enumerate() {
+                let on_event = &mut |event| on_event(number, event);
+                stats.push(self.run(job, *constraint, on_event).await?);
+            }
+            Ok(stats)
+        }
+    }
 }
 
 impl Decode for Engine {
@@ -44,5 +64,13 @@ impl Decode for Engine {
         on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> impl Future<Output = Result<JobStats, EngineError>> {
         self.run_constrained(job, constraint, on_event)
+    }
+
+    fn run_many(
+        &mut self,
+        jobs: &[(&Job, Option<&dyn Constraint>)],
+        on_event: &mut dyn FnMut(usize, Event) -> ControlFlow<()>,
+    ) -> impl Future<Output = Result<Vec<JobStats>, EngineError>> {
+        Engine::run_many(self, jobs, on_event)
     }
 }

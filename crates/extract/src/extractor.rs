@@ -4,7 +4,9 @@ use hangtag_engine::{Engine, EngineOptions, Gpu, LoadProgress};
 use hangtag_task::{Feature, TaskError, Tokenize};
 use hangtag_weights::{ByteSource, Gguf, ModelConfig, Position, Tokenizer};
 
-use crate::{ExtractError, Extraction, Language, Progress, Vocabulary, extract_with};
+use crate::{
+    ExtractError, Extraction, Language, Progress, Vocabulary, extract_many_with, extract_with,
+};
 
 /// A loaded model that reads descriptions.
 pub struct Extractor {
@@ -65,12 +67,27 @@ impl Extractor {
         features: &[Feature],
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Extraction, ExtractError> {
+        let (engine, language) = self.parts();
+        extract_with(engine, language, text, features, observe).await
+    }
+
+    /// Finds a value or "none" for every feature of several texts, several at once; as [`extract_many_with`].
+    pub async fn extract_many(
+        &mut self,
+        texts: &[&str],
+        features: &[Feature],
+    ) -> Vec<Result<Extraction, ExtractError>> {
+        let (engine, language) = self.parts();
+        extract_many_with(engine, language, texts, features).await
+    }
+
+    fn parts(&mut self) -> (&mut Engine, Language<'_>) {
         let language = Language {
             tokenizer: &self.tokenizer,
             stop_tokens: &self.stop_tokens,
             vocabulary: (self.answers == Answers::Spans).then_some(&self.vocabulary),
         };
-        extract_with(&mut self.engine, language, text, features, observe).await
+        (&mut self.engine, language)
     }
 
     /// Sets what answers may be.

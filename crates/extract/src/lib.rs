@@ -22,4 +22,4 @@ pub use error::ExtractError;
 pub use extraction::{Extraction, Progress, Stats};
 pub use extractor::{Answers, Extractor, TaskTokenizer};
 pub use spans::{Spans, Vocabulary};
-pub use way::{Language, extract_with};
+pub use way::{Language, extract_many_with, extract_with};

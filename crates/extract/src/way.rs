@@ -8,7 +8,9 @@ use hangtag_task::{
 use crate::answers::{FeatureAnswers, read_answer};
 use crate::budget::max_prefix_tokens;
 use crate::spans::Spans;
-use crate::{Decode, ExtractError, Extraction, MAX_ANSWER_TOKENS, Progress, Stats, Vocabulary};
+use crate::{
+    Decode, ExtractError, Extraction, Limits, MAX_ANSWER_TOKENS, Progress, Stats, Vocabulary,
+};
 
 /// What a model's tokens stand for.
 #[derive(Clone, Copy)]
@@ -69,6 +71,82 @@ pub async fn extract_with<D: Decode>(
         way.end_window()?;
     }
     Ok(way.finished())
+}
+
+/// A text that is one window, and what is known on the way through it.
+struct Short<'a> {
+    number: usize,
+    job: Job,
+    spans: Option<Spans<'a>>,
+    way: Way<'a>,
+}
+
+/// Asks for all `features` of several texts, of which as many run at once as the decoder has room for; a text of several
+/// windows runs by itself. The results are in the order of `texts`. What stops one text stops no other.
+pub async fn extract_many_with<D: Decode>(
+    decoder: &mut D,
+    language: Language<'_>,
+    texts: &[&str],
+    features: &[Feature],
+) -> Vec<Result<Extraction, ExtractError>> {
+    let limits = decoder.limits();
+    let mut short: Vec<Short<'_>> = Vec::new();
+    for (number, text) in texts.iter().enumerate() {
+        // A text with an error is met again below, and told.
+        short.extend(only_window(limits, language, text, features, number).ok().flatten());
+    }
+    let ran = {
+        let (mut ways, jobs): (Vec<&mut Way<'_>>, Vec<_>) = short
+            .iter_mut()
+            .map(|Short { job, spans, way, .. }| {
+                (way, (&*job, spans.as_ref().map(|spans| spans as &dyn Constraint)))
+            })
+            .unzip();
+        let go_on = &mut |_| ControlFlow::Continue(());
+        decoder.run_many(&jobs, &mut |number, event| ways[number].take(event, go_on)).await
+    };
+    let mut results: Vec<Option<Result<Extraction, ExtractError>>> =
+        texts.iter().map(|_| None).collect();
+    // After an error nobody knows whose it was: each text is asked by itself.
+    for (mut short, stats) in short.into_iter().zip(ran.unwrap_or_default()) {
+        short.way.stats.add_job(&stats);
+        let finished = short.way.end_window().map(|()| short.way.finished());
+        results[short.number] = Some(finished);
+    }
+    let mut all = Vec::new();
+    for (text, result) in texts.iter().zip(results) {
+        let go_on = &mut |_| ControlFlow::Continue(());
+        all.push(match result {
+            Some(result) => result,
+            None => extract_with(decoder, language, text, features, go_on).await,
+        });
+    }
+    all
+}
+
+/// The job of a text that is one window; `None` for a longer one.
+fn only_window<'a>(
+    limits: Limits,
+    language: Language<'a>,
+    text: &'a str,
+    features: &'a [Feature],
+    number: usize,
+) -> Result<Option<Short<'a>>, ExtractError> {
+    let Language { tokenizer, stop_tokens, vocabulary } = language;
+    validate_features(features)?;
+    let suffixes =
+        features.iter().map(|feature| suffix(feature, tokenizer)).collect::<Result<Vec<_>, _>>()?;
+    let mut windows = windows(text, max_prefix_tokens(limits, &suffixes)?, tokenizer)?;
+    let Some(window) = windows.pop().filter(|_| windows.is_empty()) else { return Ok(None) };
+    let spans = vocabulary.map(|words| Spans::new(words, &prefix_text(text), features));
+    let job = Job {
+        prefix: window.prefix,
+        rows: suffixes.into_iter().map(row).collect(),
+        stop_tokens: stop_tokens.to_vec(),
+    };
+    let mut way = Way::new(text, features, tokenizer);
+    way.begin_window(window.chars, true);
+    Ok(Some(Short { number, job, spans, way }))
 }
 
 fn row(suffix: Vec<u32>) -> RowRequest {

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use hangtag_engine::{Constraint, EngineError, Event, Finish, GeneratedToken, Job, JobStats};
 use hangtag_extract::{
     Decode, ExtractError, Extraction, Language, Limits, MAX_ANSWER_TOKENS, MAX_PREFIX_TOKENS,
-    Progress, extract_with,
+    Progress, extract_many_with, extract_with,
 };
 use hangtag_task::{Feature, Span, TaskError, Tokenize, parse_feature_list};
 
@@ -374,4 +374,39 @@ fn a_small_context_reads_in_more_windows() {
     let extraction = extract(&mut script, &text, "A, B").unwrap();
     assert!(script.jobs.len() > 5);
     assert_eq!(values(&extraction), [("A", Some("1")), ("B", None)]);
+}
+
+/// Short, blank, long, and one that breaks the decoder when it is its turn.
+#[test]
+fn several_texts_give_what_each_gives_and_one_stops_no_other() {
+    let long = format!("Brand=Nike {} Color=white", "lorem ipsum ".repeat(500));
+    let texts = ["Brand=Puma Color=red", "", long.as_str(), "Color=blue", "Size=42"];
+    let features = features("Brand, Color");
+    let stop_tokens = [u32::from('\n'), END_OF_TEXT];
+    let language = Language { tokenizer: &Characters, stop_tokens: &stop_tokens, vocabulary: None };
+    let many = |script: &mut Script| {
+        pollster::block_on(extract_many_with(script, language, &texts, &features))
+    };
+    let check = |results: Vec<Result<Extraction, ExtractError>>| {
+        assert_eq!(results.len(), texts.len());
+        for (text, result) in texts.iter().zip(results) {
+            match extract(&mut Script::new(&lookup), text, "Brand, Color") {
+                Ok(expected) => assert_eq!(result.unwrap(), expected, "{text:.20}"),
+                Err(_) => assert!(matches!(result, Err(ExtractError::Task(_))), "{text:.20}"),
+            }
+        }
+    };
+    let mut script = Script::new(&lookup);
+    check(many(&mut script));
+    let first: Vec<usize> = script.jobs.iter().take(3).map(|job| job.prefix.len()).collect();
+    assert!(first.iter().all(|tokens| *tokens < 60), "short texts run together: {first:?}");
+
+    // All break: each text has its own error, those that are refused before anything runs theirs.
+    let mut broken = Script { rows_before_failure: Some(1), ..Script::new(&lookup) };
+    for (text, result) in texts.iter().zip(many(&mut broken)) {
+        match text.is_empty() {
+            true => assert!(matches!(result, Err(ExtractError::Task(_)))),
+            false => assert!(matches!(result, Err(ExtractError::Engine { .. })), "{text:.20}"),
+        }
+    }
 }

@@ -34,7 +34,8 @@ pub fn attention(params: &Attention, tokens: &[Token], query: &[f32], cache: &[f
     let (key_cache, value_cache) = cache.split_at(params.slots as usize * kv_heads * head_dim);
     let mut output = vec![0.0; query.len()];
     for (i, token) in tokens.iter().enumerate() {
-        let mut slots: Vec<u32> = (0..token.prefix).chain(token.segment..=token.slot).collect();
+        let prefix = token.first..token.first + token.prefix;
+        let mut slots: Vec<u32> = prefix.chain(token.segment..=token.slot).collect();
         if params.sliding_window > 0 {
             slots.drain(..slots.len().saturating_sub(params.sliding_window as usize));
         }

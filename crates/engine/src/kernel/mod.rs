@@ -311,10 +311,12 @@ pub struct Step {
 pub struct Token {
     /// Its position in its row's text.
     pub position: u32,
-    /// Tokens of the shared prefix that it sees: slots `0..prefix`. Of a token of the prefix its own slot is the last.
+    /// Tokens of the shared prefix that it sees: slots `first..first + prefix`. Of a token of the prefix its own slot is the last.
     pub prefix: u32,
     /// The first slot of its row's own segment.
     pub segment: u32,
     /// Its own slot in the KV cache; it sees `segment..=slot`, which is empty for a token of the prefix.
     pub slot: u32,
+    /// The first slot of the prefix.
+    pub first: u32,
 }

@@ -255,12 +255,27 @@ gpu_test! {
 
 /// Tokens of a prefix and of rows behind it, in an order that no batch would have.
 fn scattered_tokens(prefix: u32) -> Vec<Token> {
-    let row =
-        |segment: u32, i: u32| Token { position: prefix + i, prefix, segment, slot: segment + i };
-    let alone = Token { position: 4, prefix: 0, segment: 0, slot: 4 };
+    let row = |segment: u32, i: u32| Token {
+        position: prefix + i,
+        prefix,
+        segment,
+        slot: segment + i,
+        first: 0,
+    };
+    let alone = Token { position: 4, prefix: 0, segment: 0, slot: 4, first: 0 };
     // Of the prefix itself: its own segment is empty.
-    let inside = Token { position: 6, prefix: 7, segment: 7, slot: 6 };
-    vec![row(prefix, 0), row(prefix + 80, 70), alone, row(prefix + 9, 3), inside, row(prefix, 1)]
+    let inside = Token { position: 6, prefix: 7, segment: 7, slot: 6, first: 0 };
+    // Of another text, whose prefix stands elsewhere.
+    let other = Token { position: 45, prefix: 40, segment: 290, slot: 295, first: 245 };
+    vec![
+        row(prefix, 0),
+        row(prefix + 80, 70),
+        alone,
+        row(prefix + 9, 3),
+        inside,
+        other,
+        row(prefix, 1),
+    ]
 }
 
 gpu_test! {
