@@ -24,7 +24,8 @@ fn logit(row: u32, i: u32) -> f32 {
 }
 
 fn is_allowed(row: u32, i: u32) -> bool {
-    return step.constrained == 0u || (allowed[row * ((params.size + 31u) / 32u) + i / 32u] >> (i % 32u) & 1u) == 1u;
+    let word = allowed[row * ((params.size + 31u) / 32u) + i / 32u];
+    return step.constrained == 0u || ((word >> (i % 32u)) & 1u) == 1u;
 }
 
 @compute @workgroup_size(256)

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use hangtag_engine::{Constraint, TokenSet};
-use hangtag_task::{Feature, Kind, NONE};
+use hangtag_task::{Feature, Kind, NONE, prefix_text};
 
 /// The bytes of a model's tokens, sorted, so that those that go on with given bytes are found by halving.
 #[derive(Debug, Clone, Default)]
@@ -114,6 +114,9 @@ impl Haystack {
         let mut set = TokenSet::default();
         let all = 0..vocabulary.sorted.len();
         let spaced = vocabulary.narrow(&all, 0, b' ');
+        // An empty line is another way to say none.
+        let ending = vocabulary.narrow(&all, 0, b'\n');
+        vocabulary.sorted[ending].iter().for_each(|(_, id)| set.insert(*id));
         for start in &self.starts {
             self.follow(vocabulary, *start, all.clone(), 0, false, &mut set);
             if with_space {
@@ -190,8 +193,11 @@ pub struct Spans<'a> {
 }
 
 impl<'a> Spans<'a> {
-    /// Rows ask for `features` of `text`, which is written as the prompt has it.
+    /// Rows ask for `features` of a product's `text`.
     pub fn new(vocabulary: &'a Vocabulary, text: &str, features: &[Feature]) -> Self {
+        // As the model sees it, without the heading, which is no text of the product.
+        let prompt = prefix_text(text);
+        let text = prompt.split_once('\n').map_or("", |(_, text)| text);
         let mut haystacks = vec![
             Haystack::new(text, &[NONE], |_| true),
             Haystack::new(text, &[NONE], starts_number),
@@ -259,7 +265,8 @@ mod tests {
     fn an_answer_is_a_piece_of_the_text_or_none() {
         let span = Feature::new("Color");
         let text = "red shoe, 50g";
-        let first = [" g", " red", " shoe", "5", "50", "g", "none", "none\n\n", "r", "red", "sh"];
+        let first =
+            ["\n", " g", " red", " shoe", "5", "50", "g", "none", "none\n\n", "r", "red", "sh"];
         assert_eq!(allowed(&span, text, &[]), first);
         assert_eq!(allowed(&span, text, &["red"]), ["\n", " ", " shoe"]);
         assert_eq!(allowed(&span, text, &["r"]), ["e"]);
@@ -283,6 +290,14 @@ mod tests {
     }
 
     #[test]
+    fn the_prompts_heading_is_no_text() {
+        let vocabulary = Vocabulary::new(["###", "P", "Product", "lamp"].map(|t| Some(t.into())));
+        let spans = Spans::new(&vocabulary, "lamp", &[Feature::new("Type")]);
+        let set = spans.allowed(0, &[]).unwrap();
+        assert_eq!((0..4).filter(|id| set.contains(*id)).collect::<Vec<u32>>(), [3]);
+    }
+
+    #[test]
     fn answers_do_not_cross_lines() {
         assert_eq!(allowed(&Feature::new("Color"), "red\nshoe", &["red"]), ["\n"]);
     }
@@ -290,10 +305,10 @@ mod tests {
     #[test]
     fn a_number_begins_with_a_digit_and_a_choice_is_one_of_the_choices() {
         let number = Feature { kind: Kind::Number, ..Feature::new("Weight") };
-        assert_eq!(allowed(&number, "red shoe, 50g", &[]), ["5", "50", "none", "none\n\n"]);
+        assert_eq!(allowed(&number, "red shoe, 50g", &[]), ["\n", "5", "50", "none", "none\n\n"]);
         let choices = vec!["red".to_owned(), "blue".to_owned()];
         let choice = Feature { kind: Kind::Choice, choices, ..Feature::new("Color") };
-        let first = [" red", "blue", "none", "none\n\n", "r", "red"];
+        let first = ["\n", " red", "blue", "none", "none\n\n", "r", "red"];
         assert_eq!(allowed(&choice, "green shoe", &[]), first);
         assert_eq!(allowed(&choice, "green shoe", &["blue"]), ["\n"]);
     }

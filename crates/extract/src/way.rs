@@ -1,9 +1,7 @@
 use std::ops::{ControlFlow, Range};
 
 use hangtag_engine::{Constraint, EngineError, Event, Job, RowRequest};
-use hangtag_task::{
-    Answer, Feature, FeatureValue, Tokenize, prefix_text, suffix, validate_features, windows,
-};
+use hangtag_task::{Answer, Feature, FeatureValue, Tokenize, suffix, validate_features, windows};
 
 use crate::answers::{FeatureAnswers, read_answer};
 use crate::budget::max_prefix_tokens;
@@ -59,7 +57,7 @@ pub async fn extract_with<D: Decode>(
         let spans = vocabulary.map(|vocabulary| {
             let part: String =
                 text.chars().skip(window.chars.start).take(window.chars.len()).collect();
-            Spans::new(vocabulary, &prefix_text(&part), features)
+            Spans::new(vocabulary, &part, features)
         });
         way.begin_window(window.chars, index + 1 == count);
         let constraint = spans.as_ref().map(|spans| spans as &dyn Constraint);
@@ -138,7 +136,7 @@ fn only_window<'a>(
         features.iter().map(|feature| suffix(feature, tokenizer)).collect::<Result<Vec<_>, _>>()?;
     let mut windows = windows(text, max_prefix_tokens(limits, &suffixes)?, tokenizer)?;
     let Some(window) = windows.pop().filter(|_| windows.is_empty()) else { return Ok(None) };
-    let spans = vocabulary.map(|words| Spans::new(words, &prefix_text(text), features));
+    let spans = vocabulary.map(|words| Spans::new(words, text, features));
     let job = Job {
         prefix: window.prefix,
         rows: suffixes.into_iter().map(row).collect(),
