@@ -122,7 +122,7 @@ impl Work<'_> {
         if self.args.one_by_one {
             return rows.iter().map(|row| self.row(row, bar)).collect();
         }
-        if let [first, .., last] = rows {
+        if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
             bar.set_message(format!("lines {} to {}", first.line, last.line));
         }
         let texts: Vec<&str> = rows.iter().filter_map(|row| row.text.as_deref().ok()).collect();

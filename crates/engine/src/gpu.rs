@@ -197,7 +197,13 @@ impl Gpu {
             return Err(EngineError::Device(error.to_string()));
         }
         let mapped = receiver.await;
-        self.check()?;
+        if let Err(error) = self.check() {
+            // Left mapped, it could not be used again.
+            if matches!(mapped, Ok(Ok(()))) {
+                buffer.unmap();
+            }
+            return Err(error);
+        }
         match mapped {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(EngineError::Device(error.to_string())),

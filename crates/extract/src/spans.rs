@@ -198,9 +198,13 @@ impl<'a> Spans<'a> {
         // As the model sees it, without the heading, which is no text of the product.
         let prompt = prefix_text(text);
         let text = prompt.split_once('\n').map_or("", |(_, text)| text);
+        // Behind a blank at the end of a line there would be nothing to go on with.
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        let text = &lines.join("\n");
         let mut haystacks = vec![
             Haystack::new(text, &[NONE], |_| true),
             Haystack::new(text, &[NONE], starts_number),
+            // Models that were trained on spans say yes by what the text says.
             Haystack::new(text, &[NONE, "yes", "no"], |_| true),
         ];
         let mut of_row = Vec::new();
@@ -210,7 +214,7 @@ impl<'a> Spans<'a> {
                 Kind::Boolean => Some(2),
                 Kind::Free => None,
                 Kind::Choice if !feature.choices.is_empty() => {
-                    let choices = feature.choices.iter().map(String::as_str);
+                    let choices = feature.choices.iter().map(|choice| choice.trim());
                     let wholes: Vec<&str> = std::iter::once(NONE).chain(choices).collect();
                     haystacks.push(Haystack::new("", &wholes, |_| true));
                     Some(haystacks.len() - 1)
@@ -300,13 +304,14 @@ mod tests {
     #[test]
     fn answers_do_not_cross_lines() {
         assert_eq!(allowed(&Feature::new("Color"), "red\nshoe", &["red"]), ["\n"]);
+        assert_eq!(allowed(&Feature::new("Color"), "red \nshoe", &["red"]), ["\n"]);
     }
 
     #[test]
     fn a_number_begins_with_a_digit_and_a_choice_is_one_of_the_choices() {
         let number = Feature { kind: Kind::Number, ..Feature::new("Weight") };
         assert_eq!(allowed(&number, "red shoe, 50g", &[]), ["\n", "5", "50", "none", "none\n\n"]);
-        let choices = vec!["red".to_owned(), "blue".to_owned()];
+        let choices = vec![" red ".to_owned(), "blue".to_owned()];
         let choice = Feature { kind: Kind::Choice, choices, ..Feature::new("Color") };
         let first = ["\n", " red", "blue", "none", "none\n\n", "r", "red"];
         assert_eq!(allowed(&choice, "green shoe", &[]), first);

@@ -1,7 +1,6 @@
 use crate::characters::is_line_break;
 use crate::{TaskError, Tokenize};
 
-/// The answer that says that the text gives no value.
 /// The answer where a text gives no value.
 pub const NONE: &str = "none";
 

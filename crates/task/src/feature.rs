@@ -118,7 +118,8 @@ fn validate_choices(feature: &Feature) -> Result<(), TaskError> {
     let mut seen = HashSet::with_capacity(feature.choices.len());
     for choice in &feature.choices {
         let key = choice.trim().to_lowercase();
-        if key.is_empty() || !seen.insert(key) {
+        let lines = key.chars().any(|c| c.is_control() || is_line_break(c));
+        if key.is_empty() || lines || !seen.insert(key) {
             return Err(TaskError::BadChoice { name: name(), choice: choice.clone() });
         }
     }

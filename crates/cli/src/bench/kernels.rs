@@ -55,11 +55,17 @@ pub fn measure(
     limits: &LimitsReport,
     bar: &ProgressBar,
 ) -> Result<Vec<KernelReport>> {
+    let largest = engine.gpu().describe().max_binding_bytes;
     let mut kernels = Vec::new();
     for info in engine.products() {
         for tokens in TOKENS {
             bar.set_message(info.name);
+            bar.inc(1);
             let size = size(info, tokens);
+            // The engine takes such a matrix in parts.
+            if size.weight_bytes() > largest {
+                continue;
+            }
             let product = measure::product(engine.gpu(), &size);
             let seconds = pollster::block_on(product).map_err(failed)?;
             let rate = |amount: u64, limit: f64| amount as f64 / seconds / limit;
@@ -72,18 +78,21 @@ pub fn measure(
                 share_of_copy: rate(size.weight_bytes(), limits.copy_bytes_per_second),
                 share_of_multiply_adds: rate(size.multiply_adds(), limits.multiply_adds_per_second),
             });
-            bar.inc(1);
         }
     }
     let config = engine.config();
     for tokens in TOKENS {
         bar.set_message("attention");
-        let attention = measure::attention(engine.gpu(), config, PREFIX_TOKENS, tokens);
-        let seconds = pollster::block_on(attention).map_err(failed)?;
-        let seen = PREFIX_TOKENS + measure::SEGMENT_TOKENS;
+        bar.inc(1);
         let slots = PREFIX_TOKENS + tokens * measure::SEGMENT_TOKENS;
         // Keys and values, two bytes each; a multiply-add for each of either.
         let bytes = 4 * slots * config.num_key_value_heads * config.head_dim;
+        if bytes as u64 > largest {
+            continue;
+        }
+        let attention = measure::attention(engine.gpu(), config, PREFIX_TOKENS, tokens);
+        let seconds = pollster::block_on(attention).map_err(failed)?;
+        let seen = PREFIX_TOKENS + measure::SEGMENT_TOKENS;
         let adds = 2 * seen * tokens * config.num_attention_heads * config.head_dim;
         kernels.push(KernelReport {
             name: "attention",
@@ -94,7 +103,6 @@ pub fn measure(
             share_of_copy: bytes as f64 / seconds / limits.copy_bytes_per_second,
             share_of_multiply_adds: adds as f64 / seconds / limits.multiply_adds_per_second,
         });
-        bar.inc(1);
     }
     Ok(kernels)
 }

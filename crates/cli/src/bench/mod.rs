@@ -91,9 +91,10 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         return tune::run(subject.engine(), args.json);
     }
     let repeats = usize::from(args.repeat);
-    let steps = repeats * (BATCH_SIZES.len() + 5) + 2 + kernels::steps(subject.engine());
-    let bar = progress::count(args.model.quiet, steps);
     let (job, source) = subject.job(args)?;
+    let rungs = 3 + usize::from(source.is_some());
+    let steps = repeats * (BATCH_SIZES.len() + 1 + rungs) + 2 + kernels::steps(subject.engine());
+    let bar = progress::count(args.model.quiet, steps);
     let mut bench = Bench { subject, job, source, repeats, bar };
     // The first job also warms the GPU up.
     bench.once("warming up", |bench| bench.together().map(|_| ()))?;

@@ -35,6 +35,9 @@ pub fn run(engine: &Engine, json: bool) -> Result<()> {
     for info in engine.products() {
         for tokens in TOKENS {
             let size = size(info, tokens);
+            if size.weight_bytes() > engine.gpu().describe().max_binding_bytes {
+                continue;
+            }
             // A workgroup with room for twice the tokens wastes half of its work.
             let mut forms = measure::forms();
             forms.retain(|form| form.groups * form.tokens < 2 * tokens as u32);

@@ -14,16 +14,3 @@ fn workgroup_sum(thread: u32, value: f32) -> f32 {
     }
     return reduction[0];
 }
-
-fn workgroup_max(thread: u32, value: f32) -> f32 {
-    workgroupBarrier();
-    reduction[thread] = value;
-    workgroupBarrier();
-    for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
-        if (thread < half) {
-            reduction[thread] = max(reduction[thread], reduction[thread + half]);
-        }
-        workgroupBarrier();
-    }
-    return reduction[0];
-}

@@ -19,19 +19,3 @@ fn workgroup_sum(thread: u32, value: f32) -> f32 {
     }
     return total;
 }
-
-fn workgroup_max(thread: u32, value: f32) -> f32 {
-    let size = subgroupAdd(1u);
-    let first = subgroupMin(thread);
-    let partial = subgroupMax(value);
-    workgroupBarrier();
-    if (thread == first) {
-        reduction[first / size] = partial;
-    }
-    workgroupBarrier();
-    var largest = reduction[0];
-    for (var i = 1u; i < WORKGROUP / size; i++) {
-        largest = max(largest, reduction[i]);
-    }
-    return largest;
-}

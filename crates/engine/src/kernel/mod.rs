@@ -54,7 +54,7 @@ pub struct Kernel {
     pub name: &'static str,
     source: &'static str,
     shared: &'static [Shared],
-    /// The storage bindings of group 0, from binding 1 on.
+    /// The bindings of group 0, from binding 1 on.
     pub bindings: &'static [Access],
 }
 
