@@ -5,7 +5,9 @@ use gloo::file::{Blob, ObjectUrl};
 use gloo::utils::{document, window};
 use hangtag_web::ask;
 use hangtag_web::isolation::foreign_request_is_blocked;
-use hangtag_web::protocol::{Failure, FailureKind, FromWorker, RunId, Storage, ToWorker, VERSION};
+use hangtag_web::protocol::{
+    Failure, FailureKind, FromWorker, RunId, RunStep, Storage, ToWorker, VERSION,
+};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
@@ -103,6 +105,7 @@ impl Client {
             text: text.as_str().into(),
             rows: features.iter().map(|feature| row(&feature.name)).collect(),
             phase: ArcRwSignal::new(Phase::Waiting),
+            part: ArcRwSignal::new(None),
             began: device::time_of_day(),
         });
         self.ask_worker(ToWorker::Extract { run, text, features });
@@ -234,9 +237,12 @@ impl Client {
                 self.set_kept(|_| 0);
                 state.model.set(Model::Absent);
             }
-            FromWorker::Running { run, step } => {
-                self.with_open(run, |run| run.phase.set(Phase::Running(step)))
-            }
+            FromWorker::Running { run, step } => self.with_open(run, |run| {
+                if let RunStep::Window { index, count } = step {
+                    run.part.set((count > 1).then_some((index + 1, count)));
+                }
+                run.phase.set(Phase::Running(step));
+            }),
             FromWorker::Row { run, index, value } => self.with_open(run, |run| {
                 if let Some(row) = run.rows.get(index) {
                     row.value.set(Some(value));

@@ -66,11 +66,11 @@ fn status(run: &Run) -> String {
         Phase::Running(_) if !values.is_empty() => {
             format!("{} of {}", values.len(), plural(total, "feature", "features"))
         }
-        Phase::Running(RunStep::Window { index, count }) if count > 1 => {
-            format!("Reading part {} of {count}", index + 1)
-        }
         Phase::Running(RunStep::Writing { .. }) => "Writing the answers".to_owned(),
-        Phase::Running(_) => "Reading the text".to_owned(),
+        Phase::Running(_) => match run.part.get() {
+            Some((part, count)) => format!("Reading part {part} of {count}"),
+            None => "Reading the text".to_owned(),
+        },
         Phase::Finished(stats) => {
             format!("{found} found, {} none, in {}", values.len() - found, seconds(stats.seconds))
         }

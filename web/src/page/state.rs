@@ -96,6 +96,8 @@ pub struct Run {
     pub rows: Arc<[Row]>,
     /// Where it stands.
     pub phase: ArcRwSignal<Phase>,
+    /// The part of a long text that is being read, from 1, and how many there are.
+    pub part: ArcRwSignal<Option<(usize, usize)>>,
     /// Time of day when it began.
     pub began: String,
 }
