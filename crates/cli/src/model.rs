@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
-use hangtag_engine::{Engine, EngineError, EngineOptions, Gpu, GpuOptions};
+use hangtag_engine::{Engine, EngineError, EngineOptions, Gpu, GpuOptions, LoadProgress};
 use hangtag_extract::{Answers, ExtractError, Extractor};
 use hangtag_task::TASK_VERSION;
 use hangtag_weights::{
     ByteSource, FileSource, Gguf, GgufError, Manifest, ModelConfig, Tokenizer, registry,
 };
+use indicatif::ProgressBar;
 
 use crate::args::ModelArgs;
 use crate::failure::{Failure, bad_input, failed};
@@ -31,10 +32,7 @@ pub fn load(args: &ModelArgs) -> Result<Extractor> {
 
     let (gpu, options) = opened(args)?;
     let bar = progress::bytes(args.quiet, "loading the model");
-    let loaded = pollster::block_on(Extractor::load(gguf, gpu, options, |loaded| {
-        bar.set_length(loaded.total_bytes);
-        bar.set_position(loaded.loaded_bytes);
-    }));
+    let loaded = pollster::block_on(Extractor::load(gguf, gpu, options, show_on(&bar)));
     bar.finish_and_clear();
     let mut extractor = loaded.map_err(|error| failure(&error))?;
     if args.free_answers {
@@ -51,12 +49,16 @@ pub fn load_engine<S: ByteSource>(
 ) -> Result<Engine> {
     let (gpu, options) = opened(args)?;
     let bar = progress::bytes(args.quiet, "loading the model");
-    let loaded = pollster::block_on(Engine::load(gpu, gguf, config, options, |loaded| {
-        bar.set_length(loaded.total_bytes);
-        bar.set_position(loaded.loaded_bytes);
-    }));
+    let loaded = pollster::block_on(Engine::load(gpu, gguf, config, options, show_on(&bar)));
     bar.finish_and_clear();
     Ok(loaded.map_err(|error| of_loading(&error))?)
+}
+
+fn show_on(bar: &ProgressBar) -> impl FnMut(LoadProgress) {
+    |loaded| {
+        bar.set_length(loaded.total_bytes);
+        bar.set_position(loaded.loaded_bytes);
+    }
 }
 
 /// The GPU and the engine's sizes that the arguments ask for.

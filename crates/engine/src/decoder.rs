@@ -15,9 +15,8 @@ use crate::kernel::attention::{self, Attention};
 use crate::kernel::elementwise::Elementwise;
 use crate::kernel::norm::Norm;
 use crate::kernel::product::{Matrix, Rotary, turns};
-use crate::kernel::{self, Kernel, Pipeline, Step, Token, Variant};
+use crate::kernel::{self, Kernel, PLAIN, Pipeline, Step, Token, Variant};
 use crate::load::{Linear, LoadProgress, Loader, NormWeights};
-use crate::matrix::MatrixFormat;
 use crate::plan::{EngineOptions, Scratch, kv_layer_bytes};
 use crate::source::{BlockSource, ModelSource};
 use crate::tuning;
@@ -228,17 +227,9 @@ impl Dispatch {
 impl Io {
     fn new(gpu: &Gpu, options: &EngineOptions, scratch: &Scratch) -> Io {
         let words = |count: usize| 4 * count as u64;
-        let layout = kernel::step_layout(gpu);
         let step = |label| {
             let buffer = gpu.uniform(label, &Step { count: 0, constrained: 0 });
-            let group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some(label),
-                layout: &layout,
-                entries: &[wgpu::BindGroupEntry {
-                    binding: 0,
-                    resource: buffer.as_entire_binding(),
-                }],
-            });
+            let group = kernel::step_group(gpu, &buffer);
             (buffer, group)
         };
         let (token_step, token_group) = step("tokens of the step");
@@ -287,9 +278,6 @@ struct Builder<'a> {
     pipelines: HashMap<(&'static str, Variant), Rc<Pipeline>>,
     dispatches: Vec<Dispatch>,
 }
-
-/// The variant of kernels that have one only.
-const PLAIN: Variant = Variant { format: MatrixFormat::F32, form: tuning::FORMS[0], quads: 1 };
 
 impl Builder<'_> {
     fn pipeline(&mut self, kernel: &'static Kernel, variant: Variant) -> Rc<Pipeline> {

@@ -12,7 +12,7 @@ use crate::kernel::attention::{self, Attention};
 use crate::kernel::elementwise::Elementwise;
 use crate::kernel::limits::{CHAINS, Chains};
 use crate::kernel::product::Matrix;
-use crate::kernel::{self, Form, Kernel, Step, Token, Variant, step_layout};
+use crate::kernel::{self, Form, Kernel, PLAIN, Step, Token, Variant};
 use crate::matrix::{MatrixFormat, TILE_ROWS};
 use crate::tuning::FORMS;
 
@@ -197,8 +197,6 @@ pub async fn product_forms(
     Ok(seconds)
 }
 
-const PLAIN: Variant = Variant { format: MatrixFormat::F32, form: FORMS[0], quads: 1 };
-
 /// A kernel with all that it is bound to.
 struct Timed<'a> {
     gpu: &'a Gpu,
@@ -219,11 +217,7 @@ impl<'a> Timed<'a> {
         let pipeline = kernel.compile(gpu, variant);
         let group = pipeline.bind(gpu, &gpu.uniform(kernel.name, params), buffers);
         let step = gpu.uniform("step", &Step { count: count as u32, constrained: 0 });
-        let step = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("step"),
-            layout: &step_layout(gpu),
-            entries: &[wgpu::BindGroupEntry { binding: 0, resource: step.as_entire_binding() }],
-        });
+        let step = kernel::step_group(gpu, &step);
         Timed { gpu, pipeline, group, step }
     }
 

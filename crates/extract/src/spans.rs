@@ -201,25 +201,32 @@ impl<'a> Spans<'a> {
         // Behind a blank at the end of a line there would be nothing to go on with.
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
         let text = &lines.join("\n");
-        let mut haystacks = vec![
-            Haystack::new(text, &[NONE], |_| true),
-            Haystack::new(text, &[NONE], starts_number),
-            // Models that were trained on spans say yes by what the text says.
-            Haystack::new(text, &[NONE, "yes", "no"], |_| true),
-        ];
+        let mut haystacks = Vec::new();
+        let (mut of_spans, mut of_numbers, mut of_booleans) = (None, None, None);
+        let mut add = |haystack| {
+            haystacks.push(haystack);
+            haystacks.len() - 1
+        };
         let mut of_row = Vec::new();
         for feature in features {
             of_row.push(match feature.kind {
-                Kind::Number => Some(1),
-                Kind::Boolean => Some(2),
+                Kind::Number => Some(
+                    *of_numbers
+                        .get_or_insert_with(|| add(Haystack::new(text, &[NONE], starts_number))),
+                ),
+                // Models that were trained on spans say yes by what the text says.
+                Kind::Boolean => Some(*of_booleans.get_or_insert_with(|| {
+                    add(Haystack::new(text, &[NONE, "yes", "no"], |_| true))
+                })),
                 Kind::Free => None,
                 Kind::Choice if !feature.choices.is_empty() => {
                     let choices = feature.choices.iter().map(|choice| choice.trim());
                     let wholes: Vec<&str> = std::iter::once(NONE).chain(choices).collect();
-                    haystacks.push(Haystack::new("", &wholes, |_| true));
-                    Some(haystacks.len() - 1)
+                    Some(add(Haystack::new("", &wholes, |_| true)))
                 }
-                Kind::Span | Kind::Choice => Some(0),
+                Kind::Span | Kind::Choice => Some(
+                    *of_spans.get_or_insert_with(|| add(Haystack::new(text, &[NONE], |_| true))),
+                ),
             });
         }
         Self { vocabulary, haystacks, of_row }

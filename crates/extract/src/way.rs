@@ -36,18 +36,10 @@ pub async fn extract_with<D: Decode>(
     features: &[Feature],
     observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Extraction, ExtractError> {
-    let Language { tokenizer, stop_tokens, vocabulary } = language;
-    validate_features(features)?;
-    let suffixes =
-        features.iter().map(|feature| suffix(feature, tokenizer)).collect::<Result<Vec<_>, _>>()?;
-    let windows = windows(text, max_prefix_tokens(decoder.limits(), &suffixes)?, tokenizer)?;
+    let Asked { mut job, max_prefix_tokens } = asked(decoder.limits(), language, features)?;
+    let Language { tokenizer, vocabulary, .. } = language;
+    let windows = windows(text, max_prefix_tokens, tokenizer)?;
     let count = windows.len();
-    let mut job = Job {
-        prefix: Vec::new(),
-        rows: suffixes.into_iter().map(row).collect(),
-        stop_tokens: stop_tokens.to_vec(),
-    };
-
     let mut way = Way::new(text, features, tokenizer);
     for (index, window) in windows.into_iter().enumerate() {
         if observe(Progress::Window { index, count }).is_break() {
@@ -71,6 +63,30 @@ pub async fn extract_with<D: Decode>(
     Ok(way.finished())
 }
 
+/// What the features ask of any text.
+struct Asked {
+    /// Without a prefix.
+    job: Job,
+    /// Tokens that a window of the text may have.
+    max_prefix_tokens: usize,
+}
+
+fn asked(
+    limits: Limits,
+    language: Language<'_>,
+    features: &[Feature],
+) -> Result<Asked, ExtractError> {
+    validate_features(features)?;
+    let suffixes = features
+        .iter()
+        .map(|feature| suffix(feature, language.tokenizer))
+        .collect::<Result<Vec<_>, _>>()?;
+    let max_prefix_tokens = max_prefix_tokens(limits, &suffixes)?;
+    let rows = suffixes.into_iter().map(row).collect();
+    let stop_tokens = language.stop_tokens.to_vec();
+    Ok(Asked { job: Job { prefix: Vec::new(), rows, stop_tokens }, max_prefix_tokens })
+}
+
 /// A text that is one window, and what is known on the way through it.
 struct Short<'a> {
     number: usize,
@@ -87,12 +103,15 @@ pub async fn extract_many_with<D: Decode>(
     texts: &[&str],
     features: &[Feature],
 ) -> Vec<Result<Extraction, ExtractError>> {
-    let limits = decoder.limits();
-    let mut short: Vec<Short<'_>> = Vec::new();
-    for (number, text) in texts.iter().enumerate() {
-        // A text with an error is met again below, and told.
-        short.extend(only_window(limits, language, text, features, number).ok().flatten());
-    }
+    // An error of the features or of a text is met again below, and told.
+    let mut short: Vec<Short<'_>> = match asked(decoder.limits(), language, features) {
+        Err(_) => Vec::new(),
+        Ok(asked) => texts
+            .iter()
+            .enumerate()
+            .filter_map(|(number, text)| only_window(&asked, language, (number, text), features))
+            .collect(),
+    };
     let ran = {
         let (mut ways, jobs): (Vec<&mut Way<'_>>, Vec<_>) = short
             .iter_mut()
@@ -122,29 +141,21 @@ pub async fn extract_many_with<D: Decode>(
     all
 }
 
-/// The job of a text that is one window; `None` for a longer one.
+/// The job of a text that is one window; `None` for a longer one, or one that cannot be read.
 fn only_window<'a>(
-    limits: Limits,
+    asked: &Asked,
     language: Language<'a>,
-    text: &'a str,
+    (number, text): (usize, &'a str),
     features: &'a [Feature],
-    number: usize,
-) -> Result<Option<Short<'a>>, ExtractError> {
-    let Language { tokenizer, stop_tokens, vocabulary } = language;
-    validate_features(features)?;
-    let suffixes =
-        features.iter().map(|feature| suffix(feature, tokenizer)).collect::<Result<Vec<_>, _>>()?;
-    let mut windows = windows(text, max_prefix_tokens(limits, &suffixes)?, tokenizer)?;
-    let Some(window) = windows.pop().filter(|_| windows.is_empty()) else { return Ok(None) };
+) -> Option<Short<'a>> {
+    let Language { tokenizer, vocabulary, .. } = language;
+    let mut windows = windows(text, asked.max_prefix_tokens, tokenizer).ok()?;
+    let window = windows.pop().filter(|_| windows.is_empty())?;
     let spans = vocabulary.map(|words| Spans::new(words, text, features));
-    let job = Job {
-        prefix: window.prefix,
-        rows: suffixes.into_iter().map(row).collect(),
-        stop_tokens: stop_tokens.to_vec(),
-    };
+    let job = Job { prefix: window.prefix, ..asked.job.clone() };
     let mut way = Way::new(text, features, tokenizer);
     way.begin_window(window.chars, true);
-    Ok(Some(Short { number, job, spans, way }))
+    Some(Short { number, job, spans, way })
 }
 
 fn row(suffix: Vec<u32>) -> RowRequest {

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use crate::gpu::{Gpu, Tier};
 use crate::matrix::MatrixFormat;
+use crate::tuning::FORMS;
 
 pub mod attention;
 pub mod elementwise;
@@ -99,6 +100,9 @@ pub struct Variant {
     pub quads: u32,
 }
 
+/// The variant of kernels that have one only.
+pub(crate) const PLAIN: Variant = Variant { format: MatrixFormat::F32, form: FORMS[0], quads: 1 };
+
 macro_rules! shader {
     ($name:literal) => {
         include_str!(concat!("../../shader/", $name, ".wgsl"))
@@ -138,18 +142,6 @@ kernels! {
 }
 
 impl Kernel {
-    /// Whether the kernel reads a weight matrix and so exists once for each [`MatrixFormat`].
-    #[must_use]
-    pub fn reads_matrix(&self) -> bool {
-        self.shared.contains(&Shared::Matrix)
-    }
-
-    /// Whether the kernel is a product and so exists once for each [`Form`].
-    #[must_use]
-    pub fn is_product(&self) -> bool {
-        self.shared.contains(&Shared::Product)
-    }
-
     /// The kernel's WGSL for a tier and a variant.
     ///
     /// `directives` is true for browsers, where `enable subgroups;` must be said and naga, which
@@ -256,10 +248,19 @@ fn entry(binding: u32, ty: wgpu::BufferBindingType) -> wgpu::BindGroupLayoutEntr
 }
 
 /// The layout of group 1: the uniform with what changes from step to step.
-pub(crate) fn step_layout(gpu: &Gpu) -> wgpu::BindGroupLayout {
+fn step_layout(gpu: &Gpu) -> wgpu::BindGroupLayout {
     gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: Some("step"),
         entries: &[entry(0, wgpu::BufferBindingType::Uniform)],
+    })
+}
+
+/// Binds group 1 to a [`Step`].
+pub(crate) fn step_group(gpu: &Gpu, step: &wgpu::Buffer) -> wgpu::BindGroup {
+    gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some("step"),
+        layout: &step_layout(gpu),
+        entries: &[wgpu::BindGroupEntry { binding: 0, resource: step.as_entire_binding() }],
     })
 }
 

@@ -3,7 +3,7 @@
 use bytemuck::Pod;
 
 use crate::gpu::{Gpu, GpuOptions};
-use crate::kernel::{Access, Kernel, Step, Variant, step_layout};
+use crate::kernel::{Access, Kernel, Step, Variant, step_group};
 
 /// Bytes behind every buffer that no kernel may touch.
 const SENTINEL: [u8; 64] = [0xa5; 64];
@@ -37,11 +37,7 @@ impl<P: Pod> Run<'_, P> {
             "step",
             &Step { count: self.count as u32, constrained: u32::from(self.constrained) },
         );
-        let step_group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &step_layout(gpu),
-            entries: &[wgpu::BindGroupEntry { binding: 0, resource: step.as_entire_binding() }],
-        });
+        let step_group = step_group(gpu, &step);
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
         pass.set_pipeline(&pipeline.pipeline);
