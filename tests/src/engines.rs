@@ -15,9 +15,14 @@ pub fn gpu(what: &str, baseline: bool) -> Option<Gpu> {
     require(what, pollster::block_on(Gpu::request(&options)))
 }
 
-/// Options small enough for a tiny model.
+/// Options small enough for a tiny model, exact so that what is computed together equals what is computed alone.
 pub fn small_options() -> EngineOptions {
-    EngineOptions { context_tokens: 1024, max_rows: 64, ..EngineOptions::default() }
+    EngineOptions {
+        context_tokens: 1024,
+        max_rows: 64,
+        exact_products: true,
+        ..EngineOptions::default()
+    }
 }
 
 /// Loads a whole model.

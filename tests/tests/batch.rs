@@ -4,7 +4,7 @@ use anyhow::Result;
 use hangtag_engine::{
     Constraint, Engine, EngineError, EngineOptions, Event, Finish, Job, RowRequest, TokenSet,
 };
-use hangtag_tests::compare::{argmax, assert_close};
+use hangtag_tests::compare::{argmax, assert_close, nmse};
 use hangtag_tests::engines::{Answer, gpu, load, run, run_constrained, small_options};
 use hangtag_tests::goldens;
 use hangtag_tests::variants::Variant;
@@ -448,6 +448,26 @@ fn no_prefix_is_a_prefix_too() -> Result<()> {
 }
 
 #[test]
+fn rounded_products_stay_near_the_exact_ones() -> Result<()> {
+    for dtype in [DType::Q4_0, DType::Q8_0] {
+        let rounded = EngineOptions { exact_products: false, ..small_options() };
+        let Some(mut exact) = engine("llama", dtype, false, small_options())? else {
+            return Ok(());
+        };
+        let Some(mut rounded) = engine("llama", dtype, false, rounded)? else { return Ok(()) };
+        assert!(rounded.gpu().describe().tier.integer_dot, "every adapter of wgpu has it");
+        let text = tokens(20, 45);
+        let expected = pollster::block_on(exact.logits(&text))?;
+        let actual = pollster::block_on(rounded.logits(&text))?;
+        let error = nmse(&actual, &expected);
+        assert!(error < 1e-3, "{dtype:?}: NMSE {error:e}");
+        // Exact products would be nearer by far: were these taken, nothing would have been tested.
+        assert!(error > 1e-8, "{dtype:?}: NMSE {error:e}, so nothing was rounded");
+    }
+    Ok(())
+}
+
+#[test]
 fn the_baseline_tier_answers_as_the_full_one() -> Result<()> {
     for name in goldens::NAMES {
         for (dtype, limit) in
@@ -461,7 +481,7 @@ fn the_baseline_tier_answers_as_the_full_one() -> Result<()> {
             };
             let tier = baseline.gpu().describe().tier;
             assert!(
-                !tier.shader_f16 && !tier.subgroups,
+                !tier.subgroups && !tier.integer_dot,
                 "the baseline uses more than the baseline"
             );
             let text = tokens(20, 45);

@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use candle_transformers::models::quantized_llama::ModelWeights;
 use hangtag_engine::{Engine, EngineOptions, Job, RowRequest};
 use hangtag_tests::compare::{argmax, assert_close, nmse};
-use hangtag_tests::engines::{gpu, load, run};
+use hangtag_tests::engines::{gpu, load, run, small_options};
 use hangtag_tests::require::require;
 use hangtag_weights::{FileSource, Gguf, Position, Tokenizer, fetch};
 use std::path::Path;
@@ -64,7 +64,7 @@ fn candle(path: &Path, prefix: &[u32], suffixes: &[Vec<u32>]) -> Result<Vec<Expe
 fn engine(path: &Path) -> Result<Option<Engine>> {
     let Some(gpu) = gpu("SmolLM2", false) else { return Ok(None) };
     let gguf = pollster::block_on(Gguf::open(vec![FileSource::open(path)?]))?;
-    let options = EngineOptions { context_tokens: 512, max_rows: 8, ..EngineOptions::default() };
+    let options = EngineOptions { context_tokens: 512, max_rows: 8, ..small_options() };
     Ok(Some(load(gpu, &gguf, options)?))
 }
 

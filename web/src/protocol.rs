@@ -155,10 +155,10 @@ pub struct Gpu {
     pub name: String,
     /// Whether it is the CPU that plays a GPU, which is slow.
     pub is_software: bool,
-    /// Half precision in shaders.
-    pub shader_f16: bool,
     /// Subgroup operations in shaders.
     pub subgroups: bool,
+    /// Products of four bytes at once in shaders.
+    pub integer_dot: bool,
 }
 
 /// Steps of loading, in their order.

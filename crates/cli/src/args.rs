@@ -123,7 +123,11 @@ pub struct ModelArgs {
     #[arg(long)]
     pub free_answers: bool,
 
-    /// Use only what every graphics card can do (no 16-bit floats, no subgroups)
+    /// Multiply in 32-bit floats throughout: a little more exact with 4-bit and 8-bit weights, and slower
+    #[arg(long)]
+    pub exact: bool,
+
+    /// Use only what every graphics card can do (no subgroups, no products in bytes)
     #[arg(long)]
     pub baseline_tier: bool,
 
@@ -360,6 +364,10 @@ pub struct BenchArgs {
     /// Print JSON: exactly one object, or with --tune one a line
     #[arg(long)]
     pub json: bool,
+
+    /// Also draw the result into this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["train", "tune"])]
+    pub svg: Option<PathBuf>,
 
     /// Measure a model of this shape with random weights, such as phi-2, in place of --model
     #[arg(long, value_name = "SHAPE", conflicts_with = "train")]

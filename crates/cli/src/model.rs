@@ -65,7 +65,7 @@ fn show_on(bar: &ProgressBar) -> impl FnMut(LoadProgress) {
 fn opened(args: &ModelArgs) -> Result<(Gpu, EngineOptions)> {
     let gpu = pollster::block_on(Gpu::request(&GpuOptions { baseline: args.baseline_tier }))
         .map_err(failed)?;
-    let mut options = EngineOptions::default();
+    let mut options = EngineOptions { exact_products: args.exact, ..EngineOptions::default() };
     if let Some(context_tokens) = args.context {
         options.context_tokens = context_tokens as usize;
     }

@@ -3,6 +3,7 @@
 //! One description serves both families (see `ModelConfig`). Everything is bound when the model is
 //! loaded; a step only writes its tokens and runs the list.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -64,6 +65,22 @@ pub(crate) struct Decoder {
     body: Vec<Dispatch>,
     head: Vec<Dispatch>,
     vocab_size: usize,
+    prepared: RefCell<Option<Prepared>>,
+}
+
+/// A decode step of `rows` rows, encoded while the GPU was busy with another step. It serves fewer rows too: what it
+/// computes for those that are not there is not read.
+#[derive(Debug)]
+struct Prepared {
+    rows: usize,
+    commands: wgpu::CommandBuffer,
+}
+
+impl Prepared {
+    /// Whether it serves a step of so many rows without much more work than they need.
+    fn serves(&self, rows: usize) -> bool {
+        (3 * self.rows / 4..=self.rows).contains(&rows)
+    }
 }
 
 /// What a step reads and leaves.
@@ -100,7 +117,7 @@ enum Grid {
     /// (blocks of query rows, n)
     Attention { heads: usize, kv_heads: usize },
     /// As the form for so many rows has it.
-    Product { rows: usize },
+    Product { rows: usize, integer: bool },
 }
 
 /// The working buffers of a step.
@@ -130,7 +147,8 @@ impl Decoder {
         let mut loader = Loader::new(gpu, gguf, source.file_bytes(), progress);
         let (pipelines, dispatches) = (HashMap::new(), Vec::new());
         let slots = options.context_tokens as u32;
-        let mut list = Builder { gpu, config, slots, pipelines, dispatches };
+        let integer = gpu.describe().tier.integer_dot && !options.exact_products;
+        let mut list = Builder { gpu, config, integer, slots, pipelines, dispatches };
 
         let embedding = loader.linear(&source.embedding).await?;
         list.embed(&embedding, &io, &buffers);
@@ -146,35 +164,42 @@ impl Decoder {
             None => embedding,
         };
         list.head(&norm, &output, &io, &buffers);
-        Ok(Decoder { io, body, head: list.dispatches, vocab_size: config.vocab_size })
+        let (head, vocab_size) = (list.dispatches, config.vocab_size);
+        Ok(Decoder { io, body, head, vocab_size, prepared: RefCell::new(None) })
     }
 
     /// Runs a step; the chosen tokens of `batch.selected`, in that order.
     pub async fn step(&self, gpu: &Gpu, batch: &Batch) -> Result<Vec<Chosen>, EngineError> {
-        let mut encoder = self.encode(gpu, batch);
-        let count = batch.selected.len();
-        if count == 0 {
-            gpu.queue.submit([encoder.finish()]);
+        self.write(gpu, batch);
+        let (tokens, selected) = (batch.ids.len(), batch.selected.len());
+        let is_decode = tokens == selected;
+        let prepared = self.prepared.take().filter(|p| is_decode && p.serves(tokens));
+        let commands = prepared.map_or_else(|| self.encode(gpu, tokens, selected), |p| p.commands);
+        gpu.queue.submit([commands]);
+        if selected == 0 {
             gpu.finish().await?;
             return Ok(Vec::new());
         }
-        let bytes = (count * size_of::<Chosen>()) as u64;
-        encoder.copy_buffer_to_buffer(&self.io.chosen, 0, &self.io.chosen_readback, 0, bytes);
-        gpu.queue.submit([encoder.finish()]);
-        gpu.read(&self.io.chosen_readback, count).await
+        // Nearly always a step of the same rows follows.
+        let commands = self.encode(gpu, selected, selected);
+        self.prepared.replace(Some(Prepared { rows: selected, commands }));
+        gpu.read(&self.io.chosen_readback, selected).await
     }
 
     /// Runs a step; the logits (selected, vocab_size).
     pub async fn logits(&self, gpu: &Gpu, batch: &Batch) -> Result<Vec<f32>, EngineError> {
-        let mut encoder = self.encode(gpu, batch);
+        self.write(gpu, batch);
         let count = batch.selected.len() * self.vocab_size;
         let readback = gpu.readback("logits", 4 * count as u64);
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(&self.io.logits, 0, &readback, 0, 4 * count as u64);
-        gpu.queue.submit([encoder.finish()]);
+        let step = self.encode(gpu, batch.ids.len(), batch.selected.len());
+        gpu.queue.submit([step, encoder.finish()]);
         gpu.read(&readback, count).await
     }
 
-    fn encode(&self, gpu: &Gpu, batch: &Batch) -> wgpu::CommandEncoder {
+    /// Queues what a step reads.
+    fn write(&self, gpu: &Gpu, batch: &Batch) {
         let io = &self.io;
         let write = |buffer, bytes: &[u8]| gpu.queue.write_buffer(buffer, 0, bytes);
         write(&io.ids, bytemuck::cast_slice(&batch.ids));
@@ -185,21 +210,29 @@ impl Decoder {
         let step = |count: usize| Step { count: count as u32, constrained };
         write(&io.token_step, bytemuck::bytes_of(&step(batch.ids.len())));
         write(&io.selected_step, bytemuck::bytes_of(&step(batch.selected.len())));
+    }
 
+    /// A step of so many tokens, of which so many are selected.
+    fn encode(&self, gpu: &Gpu, tokens: usize, selected: usize) -> wgpu::CommandBuffer {
+        let io = &self.io;
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
         pass.set_bind_group(1, &io.token_group, &[]);
         for dispatch in &self.body {
-            dispatch.encode(&mut pass, batch.ids.len());
+            dispatch.encode(&mut pass, tokens);
         }
-        if !batch.selected.is_empty() {
+        if selected > 0 {
             pass.set_bind_group(1, &io.selected_group, &[]);
             for dispatch in &self.head {
-                dispatch.encode(&mut pass, batch.selected.len());
+                dispatch.encode(&mut pass, selected);
             }
         }
         drop(pass);
-        encoder
+        if selected > 0 {
+            let bytes = (selected * size_of::<Chosen>()) as u64;
+            encoder.copy_buffer_to_buffer(&io.chosen, 0, &io.chosen_readback, 0, bytes);
+        }
+        encoder.finish()
     }
 }
 
@@ -213,9 +246,9 @@ impl Dispatch {
                 let rows = count * heads / kv_heads;
                 (0, (rows.div_ceil(attention::ROWS) as u32, *kv_heads as u32))
             }
-            Grid::Product { rows } => {
-                let form = tuning::form(*rows, count);
-                (form, tuning::FORMS[form].grid(*rows, count))
+            Grid::Product { rows, integer } => {
+                let form = tuning::form(*integer, *rows, count);
+                (form, tuning::forms(*integer)[form].grid(*rows, count))
             }
         };
         pass.set_pipeline(&self.pipelines[pipeline].pipeline);
@@ -273,6 +306,8 @@ impl Buffers {
 struct Builder<'a> {
     gpu: &'a Gpu,
     config: &'a ModelConfig,
+    /// Whether products may round their input.
+    integer: bool,
     /// Of the KV cache.
     slots: u32,
     pipelines: HashMap<(&'static str, Variant), Rc<Pipeline>>,
@@ -331,9 +366,10 @@ impl Builder<'_> {
         input: &wgpu::Buffer,
         rest: &[&wgpu::Buffer],
     ) {
+        let integer = self.integer && linear.format.has_scales();
         let variant = |form| Variant { format: linear.format, form, ..PLAIN };
-        let pipelines: Vec<_> =
-            tuning::FORMS.iter().map(|form| self.pipeline(kernel, variant(*form))).collect();
+        let forms = tuning::forms(integer).iter();
+        let pipelines: Vec<_> = forms.map(|form| self.pipeline(kernel, variant(*form))).collect();
         for (params, part) in matrix_params(linear, accumulate) {
             let params = self.gpu.uniform(kernel.name, &params);
             // Without a bias something must be bound all the same, and it is not read.
@@ -341,7 +377,7 @@ impl Builder<'_> {
             let bound = [&[&part.words, &part.scales, input, bias], rest].concat();
             // Forms differ in their text only: any of them makes the binding for all.
             let group = pipelines[0].bind(self.gpu, &params, &bound);
-            let grid = Grid::Product { rows: part.rows.len() };
+            let grid = Grid::Product { rows: part.rows.len(), integer };
             self.dispatches.push(Dispatch { pipelines: pipelines.clone(), group, grid });
         }
     }

@@ -8,18 +8,18 @@ use bytemuck::Pod;
 
 use crate::error::EngineError;
 
-/// What a device offers beyond WebGPU's baseline. Both only change speed: buffers hold the same bytes.
+/// What a device offers beyond WebGPU's baseline. It only changes speed: buffers hold the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tier {
-    /// Half-precision arithmetic in shaders.
-    pub shader_f16: bool,
     /// Reductions inside a subgroup.
     pub subgroups: bool,
+    /// Products of four bytes at once.
+    pub integer_dot: bool,
 }
 
 impl Tier {
     /// What every WebGPU device has.
-    pub const BASELINE: Tier = Tier { shader_f16: false, subgroups: false };
+    pub const BASELINE: Tier = Tier { subgroups: false, integer_dot: false };
 }
 
 /// How to choose the device.
@@ -76,7 +76,8 @@ impl Gpu {
             })
             .await
             .map_err(|error| EngineError::NoGpu(error.to_string()))?;
-        let tier = if options.baseline { Tier::BASELINE } else { offered_tier(&adapter) };
+        let tier =
+            if options.baseline { Tier::BASELINE } else { offered_tier(&instance, &adapter) };
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("hangtag"),
@@ -217,17 +218,17 @@ impl Gpu {
     }
 }
 
-fn offered_tier(adapter: &wgpu::Adapter) -> Tier {
+fn offered_tier(instance: &wgpu::Instance, adapter: &wgpu::Adapter) -> Tier {
     let features = adapter.features();
+    let language = instance.wgsl_language_features();
     Tier {
-        shader_f16: features.contains(wgpu::Features::SHADER_F16),
         subgroups: features.contains(wgpu::Features::SUBGROUP),
+        integer_dot: language.contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct),
     }
 }
 
 fn features_of(tier: Tier) -> wgpu::Features {
     let mut features = wgpu::Features::empty();
-    features.set(wgpu::Features::SHADER_F16, tier.shader_f16);
     features.set(wgpu::Features::SUBGROUP, tier.subgroups);
     features
 }

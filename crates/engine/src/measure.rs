@@ -3,6 +3,8 @@
 //! A kernel is timed as the difference between a long and a short run of dispatches that each wait for the one
 //! before, as a model's do: what a submission costs drops out.
 
+use std::rc::Rc;
+
 use bytemuck::Pod;
 use hangtag_weights::ModelConfig;
 
@@ -14,7 +16,7 @@ use crate::kernel::limits::{CHAINS, Chains};
 use crate::kernel::product::Matrix;
 use crate::kernel::{self, Form, Kernel, PLAIN, Step, Token, Variant};
 use crate::matrix::{MatrixFormat, TILE_ROWS};
-use crate::tuning::FORMS;
+use crate::tuning;
 
 /// The GPU's own limits.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,13 +90,14 @@ pub async fn limits(gpu: &Gpu) -> Result<Limits, EngineError> {
     })
 }
 
-/// Seconds of a product in the form that the engine chooses.
+/// Seconds of a product in the form that the engine chooses; `exact`: among those that do not round their input.
 ///
 /// # Errors
 /// If the GPU fails.
-pub async fn product(gpu: &Gpu, size: &ProductSize) -> Result<f64, EngineError> {
-    let form = FORMS[crate::tuning::form(size.rows, size.tokens)];
-    Ok(product_forms(gpu, size, &[form]).await?[0])
+pub async fn product(gpu: &Gpu, size: &ProductSize, exact: bool) -> Result<f64, EngineError> {
+    let integer = size.format.has_scales() && gpu.describe().tier.integer_dot && !exact;
+    let form = tuning::form(integer, size.rows, size.tokens);
+    Ok(product_form(gpu, tuning::forms(integer)[form], &[*size]).await?[0])
 }
 
 /// Seconds of a layer's attention in a decode step: `tokens` rows behind a prefix of `prefix` tokens.
@@ -143,55 +146,67 @@ pub async fn attention(
 /// Tokens of a row's own segment in [`attention`].
 pub const SEGMENT_TOKENS: usize = 16;
 
-/// Forms worth trying: those in use, and what lies around them.
+/// Forms worth trying for a format on a device: those in use, and what lies around them.
 #[must_use]
-pub fn forms() -> Vec<Form> {
-    let mut forms = FORMS.to_vec();
-    for tokens in [1, 2, 4, 8, 16] {
-        for lanes in [4, 8, 16] {
-            for groups in [1, 2, 4, 8] {
-                for threads in [128, 256] {
-                    let split = threads / lanes / groups;
-                    let form = Form { lanes, split, groups, tokens };
-                    if split > 0 && !forms.contains(&form) {
-                        forms.push(form);
-                    }
-                }
+pub fn forms(gpu: &Gpu, format: MatrixFormat) -> Vec<Form> {
+    let rounds = format.has_scales() && gpu.describe().tier.integer_dot;
+    let mut forms = tuning::FLOAT_FORMS.to_vec();
+    if rounds {
+        forms.extend(tuning::INTEGER_FORMS.iter().filter(|form| form.integer));
+    }
+    let around = |integer, tokens: &[u32], lanes: &[u32], threads: &[u32]| {
+        let mut around = Vec::new();
+        for (tokens, lanes) in tokens.iter().flat_map(|t| lanes.iter().map(move |l| (*t, *l))) {
+            for (groups, threads) in
+                [1, 2, 4, 8].into_iter().flat_map(|g| threads.iter().map(move |t| (g, *t)))
+            {
+                let split = threads / lanes / groups;
+                around.push(Form { lanes, split, groups, tokens, integer });
             }
+        }
+        around
+    };
+    let mut more = around(false, &[1, 2], &[4, 8], &[128]);
+    if rounds {
+        more.extend(around(true, &[1, 2, 8], &[4, 8, 16], &[128, 256]));
+    }
+    for form in more {
+        if form.split > 0 && form.fits() && !forms.contains(&form) {
+            forms.push(form);
         }
     }
     forms
 }
 
-/// Seconds of a product in each of `forms`.
+/// Seconds of products of each of `sizes`, all of one format, in a form.
 ///
 /// # Errors
 /// If the GPU fails.
-pub async fn product_forms(
+pub async fn product_form(
     gpu: &Gpu,
-    size: &ProductSize,
-    forms: &[Form],
+    form: Form,
+    sizes: &[ProductSize],
 ) -> Result<Vec<f64>, EngineError> {
-    let ProductSize { format, rows, columns, tokens } = *size;
-    let tiles = rows.div_ceil(TILE_ROWS);
-    let words = |count: usize| 4 * (tiles * count) as u64;
-    let weights = gpu.storage("weights", words(format.tile_words(columns)));
-    let scales = gpu.storage("scales", words(format.tile_scales(columns)));
-    let input = gpu.storage("input", 4 * (tokens * columns) as u64);
-    let output = gpu.storage("output", 4 * (tokens * rows) as u64);
-    let params = Matrix {
-        rows: rows as u32,
-        columns: columns as u32,
-        first_row: 0,
-        all_rows: rows as u32,
-        has_bias: 0,
-        accumulate: 0,
-    };
-    let bound = [&weights, &scales, &input, &scales, &output];
+    let Some(format) = sizes.first().map(|size| size.format) else { return Ok(Vec::new()) };
+    let pipeline = Rc::new(kernel::PRODUCT.compile(gpu, Variant { format, form, ..PLAIN }));
     let mut seconds = Vec::new();
-    for &form in forms {
-        let variant = Variant { format, form, ..PLAIN };
-        let timed = Timed::new(gpu, &kernel::PRODUCT, variant, &params, tokens, &bound);
+    for &ProductSize { rows, columns, tokens, .. } in sizes {
+        let tiles = rows.div_ceil(TILE_ROWS);
+        let words = |count: usize| 4 * (tiles * count) as u64;
+        let weights = gpu.storage("weights", words(format.tile_words(columns)));
+        let scales = gpu.storage("scales", words(format.tile_scales(columns)));
+        let input = gpu.storage("input", 4 * (tokens * columns) as u64);
+        let output = gpu.storage("output", 4 * (tokens * rows) as u64);
+        let params = Matrix {
+            rows: rows as u32,
+            columns: columns as u32,
+            first_row: 0,
+            all_rows: rows as u32,
+            has_bias: 0,
+            accumulate: 0,
+        };
+        let bound = [&weights, &scales, &input, &scales, &output];
+        let timed = Timed::of(gpu, Rc::clone(&pipeline), &params, tokens, &bound);
         seconds.push(timed.seconds(form.grid(rows, tokens)).await?);
     }
     Ok(seconds)
@@ -200,7 +215,7 @@ pub async fn product_forms(
 /// A kernel with all that it is bound to.
 struct Timed<'a> {
     gpu: &'a Gpu,
-    pipeline: kernel::Pipeline,
+    pipeline: Rc<kernel::Pipeline>,
     group: wgpu::BindGroup,
     step: wgpu::BindGroup,
 }
@@ -214,8 +229,17 @@ impl<'a> Timed<'a> {
         count: usize,
         buffers: &[&wgpu::Buffer],
     ) -> Self {
-        let pipeline = kernel.compile(gpu, variant);
-        let group = pipeline.bind(gpu, &gpu.uniform(kernel.name, params), buffers);
+        Timed::of(gpu, Rc::new(kernel.compile(gpu, variant)), params, count, buffers)
+    }
+
+    fn of<P: Pod>(
+        gpu: &'a Gpu,
+        pipeline: Rc<kernel::Pipeline>,
+        params: &P,
+        count: usize,
+        buffers: &[&wgpu::Buffer],
+    ) -> Self {
+        let group = pipeline.bind(gpu, &gpu.uniform("params", params), buffers);
         let step = gpu.uniform("step", &Step { count: count as u32, constrained: 0 });
         let step = kernel::step_group(gpu, &step);
         Timed { gpu, pipeline, group, step }

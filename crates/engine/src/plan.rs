@@ -19,11 +19,20 @@ pub struct EngineOptions {
     pub step_tokens: usize,
     /// Refuse to load what needs more than this, in bytes.
     pub memory_limit_bytes: Option<u64>,
+    /// Multiply in f32 throughout. Otherwise products of many tokens with 4-bit and 8-bit weights round their input to 8 bits, with a
+    /// scale for every 32 values, where the GPU multiplies bytes.
+    pub exact_products: bool,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { context_tokens: 4096, max_rows: 64, step_tokens: 512, memory_limit_bytes: None }
+        Self {
+            context_tokens: 4096,
+            max_rows: 64,
+            step_tokens: 512,
+            memory_limit_bytes: None,
+            exact_products: false,
+        }
     }
 }
 

@@ -5,22 +5,50 @@
 
 use crate::kernel::Form;
 
-/// The forms, from few tokens to many.
-pub(crate) const FORMS: [Form; 5] = [
-    Form { lanes: 4, split: 32, groups: 1, tokens: 1 },
-    Form { lanes: 8, split: 16, groups: 1, tokens: 1 },
-    Form { lanes: 8, split: 16, groups: 1, tokens: 2 },
-    Form { lanes: 8, split: 8, groups: 1, tokens: 4 },
-    Form { lanes: 8, split: 4, groups: 4, tokens: 4 },
+const fn float(lanes: u32, split: u32, groups: u32, tokens: u32) -> Form {
+    Form { lanes, split, groups, tokens, integer: false }
+}
+
+const fn integer(lanes: u32, split: u32, groups: u32, tokens: u32) -> Form {
+    Form { lanes, split, groups, tokens, integer: true }
+}
+
+/// The forms of exact products, from few tokens to many.
+pub(crate) const FLOAT_FORMS: [Form; 5] = [
+    float(4, 32, 1, 1),
+    float(8, 16, 1, 1),
+    float(8, 16, 1, 2),
+    float(8, 8, 1, 4),
+    float(8, 4, 4, 4),
 ];
 
-/// The place in [`FORMS`] of the one for a product of `rows` rows and `tokens` tokens.
-pub(crate) fn form(rows: usize, tokens: usize) -> usize {
-    match (tokens, rows * tokens) {
-        (0..=1, 32_000..) => 1,
-        (0..=1, _) | (_, ..16_000) => 0,
-        (2, _) | (_, ..130_000) => 2,
-        (3..=12, _) | (_, ..700_000) => 3,
-        _ => 4,
+/// The forms of products that may round their input.
+pub(crate) const INTEGER_FORMS: [Form; 6] = [
+    integer(8, 32, 1, 1),
+    integer(16, 8, 1, 1),
+    integer(8, 16, 1, 2),
+    integer(16, 8, 1, 2),
+    integer(16, 4, 2, 2),
+    integer(16, 2, 4, 2),
+];
+
+/// The forms to choose among.
+pub(crate) fn forms(integer: bool) -> &'static [Form] {
+    if integer { &INTEGER_FORMS } else { &FLOAT_FORMS }
+}
+
+/// The place in [`forms`] of the one for a product of `rows` rows and `tokens` tokens.
+pub(crate) fn form(integer: bool, rows: usize, tokens: usize) -> usize {
+    match (integer, tokens, rows * tokens) {
+        (_, 0..=1, 32_000..) => 1,
+        (_, 0..=1, _) => 0,
+        (true, _, ..25_000) => 2,
+        (true, _, ..150_000) => 3,
+        (true, _, ..1_500_000) => 4,
+        (true, ..) => 5,
+        (false, _, ..16_000) => 0,
+        (false, 2, _) | (false, _, ..130_000) => 2,
+        (false, 3..=12, _) | (false, _, ..700_000) => 3,
+        (false, ..) => 4,
     }
 }

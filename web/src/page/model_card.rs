@@ -235,7 +235,7 @@ fn PackageFacts(package: Package) -> impl IntoView {
 
 #[component]
 fn GpuFacts(gpu: Gpu) -> impl IntoView {
-    let mut tier = vec![if gpu.shader_f16 { "half precision" } else { "single precision" }];
+    let mut tier = vec![if gpu.integer_dot { "products in bytes" } else { "products in floats" }];
     if gpu.subgroups {
         tier.push("subgroups");
     }

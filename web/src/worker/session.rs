@@ -86,8 +86,8 @@ impl Session {
         let gpu_facts = hangtag_web::protocol::Gpu {
             name: found.name.clone(),
             is_software: found.is_software,
-            shader_f16: found.tier.shader_f16,
             subgroups: found.tier.subgroups,
+            integer_dot: found.tier.integer_dot,
         };
         self.gpu = Some(gpu);
 

@@ -24,15 +24,22 @@ pub struct LimitsReport {
 /// A kernel of the model: a product, or attention over a text of `columns` tokens.
 #[derive(Serialize)]
 pub struct KernelReport {
-    name: &'static str,
+    pub name: &'static str,
     rows: usize,
     columns: usize,
-    tokens: usize,
+    pub tokens: usize,
     seconds: f64,
     /// Of the rate of a plain copy, by the bytes of the weights, or of keys and values.
-    share_of_copy: f64,
+    pub share_of_copy: f64,
     /// Of the rate of plain multiply-adds.
-    share_of_multiply_adds: f64,
+    pub share_of_multiply_adds: f64,
+}
+
+impl KernelReport {
+    /// Rows and columns of a product's matrix.
+    pub fn shape(&self) -> String {
+        format!("{} x {}", self.rows, self.columns)
+    }
 }
 
 pub fn limits(gpu: &Gpu) -> Result<LimitsReport> {
@@ -66,7 +73,7 @@ pub fn measure(
             if size.weight_bytes() > largest {
                 continue;
             }
-            let product = measure::product(engine.gpu(), &size);
+            let product = measure::product(engine.gpu(), &size, engine.options().exact_products);
             let seconds = pollster::block_on(product).map_err(failed)?;
             let rate = |amount: u64, limit: f64| amount as f64 / seconds / limit;
             kernels.push(KernelReport {
@@ -119,7 +126,7 @@ pub fn render(limits: &LimitsReport, kernels: &[KernelReport]) -> String {
         limits.dispatch_seconds * 1e6,
     );
     for kernel in kernels {
-        let shape = format!("{} x {}", kernel.rows, kernel.columns);
+        let shape = kernel.shape();
         text += &format!(
             "Kernel    {:<17} {shape:<13} {:>3} tokens {:>8.1} µs, {:>3.0}% of copying, {:>3.0}% of multiply-adds\n",
             kernel.name,

@@ -1,15 +1,17 @@
 //! `hangtag bench`: what this computer's GPU can do, what the engine makes of it, and what each idea gains.
 
+mod drawing;
 mod kernels;
 mod subject;
 mod train;
 mod tune;
 
+use std::fs;
 use std::io::{Write, stdout};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use hangtag_engine::{Constraint, Event, Job};
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -23,6 +25,10 @@ use crate::progress;
 /// Rows decoded together.
 const BATCH_SIZES: [usize; 9] = [1, 2, 4, 8, 9, 16, 32, 33, 64];
 
+/// A list of products: as many rows as are decoded together.
+const CATALOGUE_TEXTS: usize = 8;
+const CATALOGUE_FEATURES: usize = 8;
+
 /// Steps that decoding speed is measured over.
 const DECODE_STEPS: usize = 16;
 
@@ -33,8 +39,9 @@ struct Report {
     adapter: String,
     backend: String,
     driver: String,
-    shader_f16: bool,
     subgroups: bool,
+    /// Whether products of many tokens round their input to bytes.
+    integer_products: bool,
     memory_bytes: u64,
     repeat: u16,
     limits: LimitsReport,
@@ -42,6 +49,17 @@ struct Report {
     prefill: Prefill,
     decode: Vec<Decode>,
     features: Features,
+    catalogue: Catalogue,
+}
+
+/// A list of short texts with few features each, one text after another and several at once.
+#[derive(Serialize)]
+struct Catalogue {
+    texts: usize,
+    text_tokens: usize,
+    features: usize,
+    seconds_one_by_one: f64,
+    seconds_together: f64,
 }
 
 /// Reading a text up to the first token of an answer.
@@ -88,18 +106,22 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     }
     let subject = Subject::load(args)?;
     if args.tune {
-        return tune::run(subject.engine(), args.json);
+        return tune::run(subject.engine(), args.json, args.model.quiet);
     }
     let repeats = usize::from(args.repeat);
     let (job, source) = subject.job(args)?;
     let rungs = 3 + usize::from(source.is_some());
-    let steps = repeats * (BATCH_SIZES.len() + 1 + rungs) + 2 + kernels::steps(subject.engine());
+    let steps = repeats * (BATCH_SIZES.len() + 3 + rungs) + 2 + kernels::steps(subject.engine());
     let bar = progress::count(args.model.quiet, steps);
     let mut bench = Bench { subject, job, source, repeats, bar };
     // The first job also warms the GPU up.
     bench.once("warming up", |bench| bench.together().map(|_| ()))?;
     let report = bench.report(args)?;
     bench.bar.finish_and_clear();
+    if let Some(path) = &args.svg {
+        let written = fs::write(path, drawing::svg(&report));
+        written.with_context(|| format!("cannot write {}", path.display()))?;
+    }
     let rendered =
         if args.json { serde_json::to_string(&report)? + "\n" } else { bench.render(&report) };
     stdout().write_all(rendered.as_bytes())?;
@@ -130,6 +152,7 @@ impl Bench {
         let prefill = self.prefill()?;
         let decode = self.decode()?;
         let features = self.ladder()?;
+        let catalogue = self.catalogue()?;
         let engine = self.subject.engine();
         let gpu = engine.gpu().describe();
         Ok(Report {
@@ -137,8 +160,8 @@ impl Bench {
             adapter: gpu.name.clone(),
             backend: gpu.backend.clone(),
             driver: gpu.driver.clone(),
-            shader_f16: gpu.tier.shader_f16,
             subgroups: gpu.tier.subgroups,
+            integer_products: gpu.tier.integer_dot && !engine.options().exact_products,
             memory_bytes: engine.memory().total_bytes(),
             repeat: args.repeat,
             limits,
@@ -146,6 +169,7 @@ impl Bench {
             prefill,
             decode,
             features,
+            catalogue,
         })
     }
 
@@ -233,6 +257,35 @@ impl Bench {
         })
     }
 
+    /// Different texts, cut from the text at different places, with the first features.
+    fn catalogue(&mut self) -> Result<Catalogue> {
+        let rows = self.job.rows[..CATALOGUE_FEATURES.min(self.job.rows.len())].to_vec();
+        let prefix = &self.job.prefix;
+        let text_tokens = prefix.len().div_ceil(3);
+        let jobs: Vec<Job> = (0..CATALOGUE_TEXTS)
+            .map(|text| {
+                let ids = prefix.iter().cycle().skip(text * prefix.len() / CATALOGUE_TEXTS);
+                let prefix = ids.take(text_tokens).copied().collect();
+                Job { prefix, rows: rows.clone(), stop_tokens: self.job.stop_tokens.clone() }
+            })
+            .collect();
+        let seconds_one_by_one = self.median("a list, one text after another", |bench| {
+            bench.subject.engine_mut().clear_prefix_cache();
+            let run =
+                |bench: &mut Bench| jobs.iter().try_for_each(|job| bench.time(job).map(|_| ()));
+            Ok(seconds(|| run(bench))?.0)
+        })?;
+        let seconds_together = self.median("a list, several texts at once", |bench| {
+            bench.subject.engine_mut().clear_prefix_cache();
+            let jobs: Vec<_> = jobs.iter().map(|job| (job, None)).collect();
+            let go_on = &mut |_, _| ControlFlow::Continue(());
+            let run = bench.subject.engine_mut().run_many(&jobs, go_on);
+            Ok(seconds(|| pollster::block_on(run).map_err(|error| failed(error).into()))?.0)
+        })?;
+        let (texts, features) = (CATALOGUE_TEXTS, rows.len());
+        Ok(Catalogue { texts, text_tokens, features, seconds_one_by_one, seconds_together })
+    }
+
     fn together(&mut self) -> Result<Answers> {
         self.subject.engine_mut().clear_prefix_cache();
         answers(&mut self.subject, &self.job, None)
@@ -284,14 +337,14 @@ impl Bench {
         let Report { prefill, features, .. } = report;
         let mut text = format!(
             "Model     {} ({})\n\
-             GPU       {}, {} {} (16-bit floats: {}, subgroups: {})\n",
+             GPU       {}, {} {} (subgroups: {}, products in bytes: {})\n",
             report.model,
             self.subject.engine().memory(),
             report.adapter,
             report.backend,
             report.driver,
-            yes_no(report.shader_f16),
             yes_no(report.subgroups),
+            yes_no(report.integer_products),
         );
         text += &kernels::render(&report.limits, &report.kernels);
         text += &format!(
@@ -318,6 +371,12 @@ impl Bench {
                 features.count
             );
         }
+        let Catalogue { texts, text_tokens, features, .. } = report.catalogue;
+        text += &format!(
+            "List      {texts} texts of {text_tokens} tokens, {features} features each: {:.1} ms a text, together {:.1} ms\n",
+            1e3 * report.catalogue.seconds_one_by_one / texts as f64,
+            1e3 * report.catalogue.seconds_together / texts as f64,
+        );
         text
     }
 }

@@ -78,6 +78,7 @@ impl Own {
         let extractor = model::load(&ModelArgs {
             model: model.to_owned(),
             context: args.context,
+            exact: args.exact,
             baseline_tier: args.baseline_tier,
             free_answers: args.free_answers,
             quiet: args.quiet,

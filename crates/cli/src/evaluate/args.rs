@@ -84,7 +84,11 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
     pub context: Option<u32>,
 
-    /// For --model on the graphics card: use only what every one can do (no 16-bit floats, no subgroups)
+    /// For --model on the graphics card: multiply in 32-bit floats throughout
+    #[arg(long)]
+    pub exact: bool,
+
+    /// For --model on the graphics card: use only what every one can do (no subgroups, no products in bytes)
     #[arg(long)]
     pub baseline_tier: bool,
 

@@ -234,6 +234,8 @@ fn bench_measures_what_it_says() {
         "40",
         "--repeat",
         "1",
+        "--svg",
+        "bench.svg",
         "--json",
     ];
     let folder = tempdir().unwrap();
@@ -251,5 +253,8 @@ fn bench_measures_what_it_says() {
         assert!(figure.as_f64().unwrap() > 0.0);
     }
     assert_eq!(report["decode"][0]["rows"], 1);
+    assert!(report["catalogue"]["seconds_together"].as_f64().unwrap() > 0.0);
+    let svg = fs::read_to_string(folder.path().join("bench.svg")).unwrap();
+    assert!(svg.contains("one feature at a time") && svg.ends_with("</svg>\n"), "{svg}");
     assert!(!report["adapter"].as_str().unwrap().is_empty());
 }

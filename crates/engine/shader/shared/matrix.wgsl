@@ -21,3 +21,21 @@ struct Group {
     lo: mat4x4<f32>,
     hi: mat4x4<f32>,
 }
+
+// The same weights as bytes, before scale and minimum: four columns a word, of four rows.
+struct Words {
+    lo: vec4<u32>,
+    hi: vec4<u32>,
+}
+
+// weight = byte * scale + minimum, of four rows.
+struct Scales {
+    scale: vec4<f32>,
+    minimum: vec4<f32>,
+}
+
+fn scales_of(s: vec4<u32>) -> Scales {
+    let low = vec4<f32>(unpack2x16float(s.x), unpack2x16float(s.y));
+    let high = vec4<f32>(unpack2x16float(s.z), unpack2x16float(s.w));
+    return Scales(vec4<f32>(low.xz, high.xz), vec4<f32>(low.yw, high.yw));
+}

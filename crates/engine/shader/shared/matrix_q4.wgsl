@@ -33,3 +33,12 @@ fn weight_group(tile: u32, group: u32, lane: u32) -> Group {
         mat4x4<f32>(nibbles(h.x, x), nibbles(h.y, y), nibbles(h.z, z), nibbles(h.w, v)),
     );
 }
+
+fn weight_words(tile: u32, group: u32, lane: u32) -> Words {
+    let w = weights[(tile * (params.columns / 8u) + group) * 16u + lane];
+    return Words(w & vec4<u32>(0x0f0f0f0fu), (w >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu));
+}
+
+fn weight_scales(tile: u32, block: u32, lane: u32) -> Scales {
+    return scales_of(scales[(tile * (params.columns / 32u) + block) * 16u + lane]);
+}

@@ -21,3 +21,12 @@ fn weight_group(tile: u32, group: u32, lane: u32) -> Group {
         mat4x4<f32>(signed_bytes(h.x, s.x), signed_bytes(h.y, s.y), signed_bytes(h.z, s.z), signed_bytes(h.w, s.w)),
     );
 }
+
+fn weight_words(tile: u32, group: u32, lane: u32) -> Words {
+    let at = (tile * (params.columns / 4u) + group * 2u) * 16u + lane;
+    return Words(weights[at], weights[at + 16u]);
+}
+
+fn weight_scales(tile: u32, block: u32, lane: u32) -> Scales {
+    return scales_of(scales[(tile * (params.columns / 32u) + block) * 16u + lane]);
+}

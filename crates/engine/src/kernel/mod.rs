@@ -5,10 +5,11 @@
 //! of equal meaning, so a kernel is written once.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::gpu::{Gpu, Tier};
 use crate::matrix::MatrixFormat;
-use crate::tuning::FORMS;
+use crate::tuning::FLOAT_FORMS;
 
 pub mod attention;
 pub mod elementwise;
@@ -38,13 +39,13 @@ pub enum Shared {
     Token,
     /// The constant QUADS
     Quads,
-    /// `half_f16.wgsl` or `half_baseline.wgsl`
+    /// `half.wgsl`
     Half,
     /// `reduce_subgroups.wgsl` or `reduce_baseline.wgsl`
     Reduce,
     /// `matrix.wgsl` and the file of the matrix's format
     Matrix,
-    /// `product.wgsl`, whose `store` is the kernel's own
+    /// `product.wgsl`, whose `store` is the kernel's own, and `product_float.wgsl` or `product_integer.wgsl`
     Product,
 }
 
@@ -59,7 +60,7 @@ pub struct Kernel {
     pub bindings: &'static [Access],
 }
 
-/// How much of a product a workgroup and a thread compute (product.wgsl).
+/// How much of a product a workgroup and a thread compute, and in what (product.wgsl).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Form {
     /// Fours of rows of a workgroup; 16 make a tile.
@@ -70,7 +71,20 @@ pub struct Form {
     pub groups: u32,
     /// Tokens of a thread.
     pub tokens: u32,
+    /// Whether the input is rounded to bytes; of formats with scales only.
+    pub integer: bool,
 }
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Form { lanes, split, groups, tokens, integer } = self;
+        let kind = if *integer { "integer" } else { "float" };
+        write!(f, "{kind}({lanes}, {split}, {groups}, {tokens})")
+    }
+}
+
+/// Blocks of rounded input that a workgroup keeps, of 40 bytes each: half of the memory that every device gives it.
+const MAX_BLOCKS: u32 = 256;
 
 impl Form {
     /// Workgroups for `rows` rows and `tokens` tokens.
@@ -80,11 +94,19 @@ impl Form {
         (rows.div_ceil(4 * self.lanes as usize) as u32, tokens.div_ceil(token_block) as u32)
     }
 
+    /// Whether every device can run it: the threads of a workgroup and their memory are limited.
+    #[must_use]
+    pub fn fits(self) -> bool {
+        let Form { lanes, split, groups, tokens, integer } = self;
+        lanes * split * groups <= 256 && (!integer || split * groups * tokens <= MAX_BLOCKS)
+    }
+
     fn constants(self) -> String {
-        let Form { lanes, split, groups, tokens } = self;
+        let Form { lanes, split, groups, tokens, .. } = self;
+        let blocks = (MAX_BLOCKS / (split * groups * tokens)).clamp(1, 4);
         format!(
             "const LANES: u32 = {lanes}u;\nconst SPLIT: u32 = {split}u;\n\
-             const GROUPS: u32 = {groups}u;\nconst TOKENS: u32 = {tokens}u;\n"
+             const GROUPS: u32 = {groups}u;\nconst TOKENS: u32 = {tokens}u;\nconst BLOCKS: u32 = {blocks}u;\n"
         )
     }
 }
@@ -101,7 +123,8 @@ pub struct Variant {
 }
 
 /// The variant of kernels that have one only.
-pub(crate) const PLAIN: Variant = Variant { format: MatrixFormat::F32, form: FORMS[0], quads: 1 };
+pub(crate) const PLAIN: Variant =
+    Variant { format: MatrixFormat::F32, form: FLOAT_FORMS[0], quads: 1 };
 
 macro_rules! shader {
     ($name:literal) => {
@@ -152,9 +175,6 @@ impl Kernel {
         let constants = variant.form.constants();
         let quads = format!("const QUADS: u32 = {}u;\n", variant.quads);
         let mut parts: Vec<&str> = Vec::new();
-        if uses(Shared::Half) && tier.shader_f16 {
-            parts.push("enable f16;\n");
-        }
         if uses(Shared::Reduce) && tier.subgroups && directives {
             parts.push("enable subgroups;\n");
         }
@@ -163,14 +183,22 @@ impl Kernel {
                 Shared::Step => parts.push(shader!("shared/step")),
                 Shared::Token => parts.push(shader!("shared/token")),
                 Shared::Quads => parts.push(&quads),
-                Shared::Half if tier.shader_f16 => parts.push(shader!("shared/half_f16")),
-                Shared::Half => parts.push(shader!("shared/half_baseline")),
+                Shared::Half => parts.push(shader!("shared/half")),
                 Shared::Reduce if tier.subgroups => parts.push(shader!("shared/reduce_subgroups")),
                 Shared::Reduce => parts.push(shader!("shared/reduce_baseline")),
                 Shared::Matrix => {
                     parts.extend([shader!("shared/matrix"), format_source(variant.format)])
                 }
-                Shared::Product => parts.extend([&constants, shader!("shared/product")]),
+                Shared::Product if variant.form.integer => parts.extend([
+                    &constants,
+                    shader!("shared/product"),
+                    shader!("shared/product_integer"),
+                ]),
+                Shared::Product => parts.extend([
+                    &constants,
+                    shader!("shared/product"),
+                    shader!("shared/product_float"),
+                ]),
             }
         }
         parts.push(self.source);

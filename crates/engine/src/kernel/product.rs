@@ -48,6 +48,8 @@ pub struct Operands<'a> {
     pub input: &'a [f32],
     /// (all_rows), or empty
     pub bias: &'a [f32],
+    /// Whether the input is rounded to bytes.
+    pub integer: bool,
 }
 
 /// The part's result for each token, (tokens, rows).
@@ -60,8 +62,20 @@ fn results(params: &Matrix, operands: Operands<'_>) -> Vec<Vec<f32>> {
             operands.bias.get(params.first_row as usize + row).filter(|_| params.has_bias == 1);
         sum + bias.copied().unwrap_or_default()
     };
-    let tokens = operands.input.chunks_exact(columns);
+    let input = if operands.integer { rounded(operands.input) } else { operands.input.to_vec() };
+    let tokens = input.chunks_exact(columns);
     tokens.map(|x| (0..params.rows as usize).map(|row| row_result(x, row)).collect()).collect()
+}
+
+/// `input` as it is after 32 values at a time were rounded to bytes of one scale.
+fn rounded(input: &[f32]) -> Vec<f32> {
+    let block = |values: &[f32]| -> Vec<f32> {
+        let largest = values.iter().fold(0.0, |largest: f32, x| largest.max(x.abs()));
+        let inverse = if largest > 1e-30 { 127.0 / largest } else { 0.0 };
+        let byte = |x: &f32| (x * inverse).round_ties_even();
+        values.iter().map(|x| byte(x) * (largest / 127.0)).collect()
+    };
+    input.chunks(32).flat_map(block).collect()
 }
 
 /// `input` · `weights`ᵀ + bias into (or onto) the part's columns of `output` (tokens, all_rows).

@@ -14,9 +14,9 @@ use crate::kernel::product::{
     Matrix, Operands, Rotary, product, product_gelu, product_rotary, product_swiglu, turns,
 };
 use crate::kernel::sample::sample;
-use crate::kernel::{self, Kernel, Token, Variant};
+use crate::kernel::{self, Form, Kernel, Token, Variant};
 use crate::matrix::{MatrixFormat, Packed, TILE_ROWS, pack};
-use crate::tuning::FORMS;
+use crate::tuning::{FLOAT_FORMS, INTEGER_FORMS};
 
 use bytemuck::cast_slice as bytes;
 
@@ -37,7 +37,7 @@ fn run<P>(
     count: usize,
     grid: (usize, usize),
 ) -> Run<'static, P> {
-    let variant = Variant { format: MatrixFormat::F32, form: FORMS[0], quads: 16 };
+    let variant = Variant { format: MatrixFormat::F32, form: FLOAT_FORMS[0], quads: 16 };
     Run { kernel, variant, params, buffers: Vec::new(), count, constrained: false, grid }
 }
 
@@ -125,6 +125,12 @@ fn random_parts(
         .collect()
 }
 
+/// Every form that there is for a format.
+fn forms(format: MatrixFormat) -> Vec<Form> {
+    let integer = INTEGER_FORMS.into_iter().filter(|form| form.integer && format.has_scales());
+    FLOAT_FORMS.into_iter().chain(integer).collect()
+}
+
 /// A part of a random matrix with its bias and its input, bound as the products' first four bindings.
 struct Case {
     what: String,
@@ -141,7 +147,7 @@ impl Case {
     fn all(random: &mut Random, kernel: &Kernel, row_multiple: usize) -> Vec<Case> {
         let mut cases = Vec::new();
         for (dtype, format) in FORMATS {
-            for form in FORMS {
+            for form in forms(format) {
                 for (tokens, rows, columns) in
                     [(1, 64, 32), (5, 70, 96), (33, 2, 64), (18, 130, 576)]
                 {
@@ -166,7 +172,8 @@ impl Case {
     }
 
     fn operands(&self) -> Operands<'_> {
-        Operands { weights: &self.packed, input: &self.input, bias: &self.bias }
+        let integer = self.variant.form.integer;
+        Operands { weights: &self.packed, input: &self.input, bias: &self.bias, integer }
     }
 
     fn run<'a>(&'a self, kernel: &'static Kernel, rest: &[&'a [u8]]) -> Run<'a, Matrix> {
@@ -230,6 +237,33 @@ gpu_test! {
 }
 
 gpu_test! {
+    /// Rounded, an input is not what it was, but near; and what is no number stays none.
+    async fn integer_products_round_and_keep_nan() {
+        let (gpu, mut random) = (gpu(false).await, Random::new());
+        let cases = Case::all(&mut random, &kernel::PRODUCT, 1).into_iter();
+        let suits = |case: &Case| {
+            case.variant.form.integer && case.tokens > 1 && case.params.rows as usize >= TILE_ROWS
+        };
+        for mut case in cases.filter(suits) {
+            let poison = vec![POISON; case.tokens * case.params.all_rows as usize];
+            let mut exact = poison.clone();
+            product(&case.params, Operands { integer: false, ..case.operands() }, &mut exact);
+            let actual = values(&case.run(&kernel::PRODUCT, &[bytes(&poison)]).outputs(&gpu).await[0]);
+            let rows = case.params.first_row as usize..;
+            let part = |all: &[f32]| all[rows.clone()][..case.params.rows as usize].to_vec();
+            assert_close(&case.what, &part(&actual), &part(&exact), 2e-2);
+            assert!(difference(&part(&actual), &part(&exact), 2e-5).is_some(), "{}", case.what);
+
+            case.input[7] = f32::NAN;
+            let actual = values::<f32>(&case.run(&kernel::PRODUCT, &[bytes(&poison)]).outputs(&gpu).await[0]);
+            assert!(part(&actual).iter().all(|x| x.is_nan()), "{}", case.what);
+            let second = &actual[case.params.all_rows as usize..];
+            assert!(part(second).iter().all(|x| x.is_finite()), "{}", case.what);
+        }
+    }
+}
+
+gpu_test! {
     async fn embed_equals_its_twin() {
         let (gpu, mut random) = (gpu(false).await, Random::new());
         for (dtype, format) in FORMATS {
@@ -241,7 +275,7 @@ gpu_test! {
                 let scales = if packed.scales.is_empty() { &[0; 4][..] } else { &packed.scales };
                 let buffers = vec![bytes(&packed.words), bytes(scales), bytes(&ids), bytes(&actual)];
                 let grid = ((columns / 8).div_ceil(64), ids.len());
-                let variant = Variant { format, form: FORMS[0], quads: 1 };
+                let variant = Variant { format, form: FLOAT_FORMS[0], quads: 1 };
                 let run = Run { variant, buffers, ..run(&kernel::EMBED, params, ids.len(), grid) };
                 let after = values(&run.outputs(&gpu).await[0]);
                 actual = after;
@@ -282,7 +316,14 @@ gpu_test! {
     async fn product_rotary_equals_its_twin() {
         for baseline in [false, true] {
             let (gpu, mut random) = (gpu(baseline).await, Random::new());
-            for (head_dim, rotary_dim, form) in [(64, 64, FORMS[0]), (80, 32, FORMS[1]), (16, 16, FORMS[3])] {
+            let shapes = [
+                (64, 64, FLOAT_FORMS[0]),
+                (80, 32, FLOAT_FORMS[1]),
+                (16, 16, FLOAT_FORMS[3]),
+                (80, 32, INTEGER_FORMS[3]),
+                (64, 64, INTEGER_FORMS[5]),
+            ];
+            for (head_dim, rotary_dim, form) in shapes {
                 let (num_heads, num_kv_heads, slots) = (6, 3, 300);
                 let rotary = Rotary { num_heads, num_kv_heads, head_dim, rotary_dim, slots };
                 let tokens = scattered_tokens(130);
@@ -359,7 +400,7 @@ gpu_test! {
                 let cache: Vec<f16> = cache.into_iter().map(f16::from_f32).collect();
                 let poison = vec![POISON; query.len()];
                 let cache_bits = half_bits(&cache);
-                let variant = Variant { format: MatrixFormat::F32, form: FORMS[0], quads: head_dim / 4 };
+                let variant = Variant { format: MatrixFormat::F32, form: FLOAT_FORMS[0], quads: head_dim / 4 };
                 let query_rows = tokens.len() * (heads / kv_heads) as usize;
                 let run = Run {
                     variant,

@@ -6,26 +6,24 @@ use naga::{AddressSpace, StorageAccess};
 use crate::gpu::Tier;
 use crate::kernel::{ALL, Access, Kernel, Variant};
 use crate::matrix::MatrixFormat;
-use crate::tuning::FORMS;
+use crate::tuning::{FLOAT_FORMS, INTEGER_FORMS};
 
 fn tiers() -> impl Iterator<Item = Tier> {
-    [false, true]
-        .into_iter()
-        .flat_map(|shader_f16| [false, true].map(|subgroups| Tier { shader_f16, subgroups }))
+    [false, true].into_iter().map(|subgroups| Tier { subgroups, integer_dot: true })
 }
 
 fn variants() -> impl Iterator<Item = Variant> {
     let of_form =
         |form| MatrixFormat::ALL.map(|format| Variant { format, form, quads: 8 * form.tokens });
-    FORMS.into_iter().flat_map(of_form)
+    let exact = FLOAT_FORMS.into_iter().flat_map(of_form);
+    let integer = INTEGER_FORMS.into_iter().filter(|form| form.integer).flat_map(of_form);
+    exact.chain(integer.filter(|variant| variant.format.has_scales()))
 }
 
 fn parse(name: &str, source: &str) -> Result<naga::Module, String> {
     let module = naga::front::wgsl::parse_str(source)
         .map_err(|error| format!("{name}: {}", error.emit_to_string(source)))?;
-    let capabilities = Capabilities::SHADER_FLOAT16
-        | Capabilities::SHADER_FLOAT16_IN_FLOAT32
-        | Capabilities::SUBGROUP;
+    let capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32 | Capabilities::SUBGROUP;
     Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .map_err(|error| format!("{name}: {}", error.emit_to_string(source)))?;
@@ -46,13 +44,13 @@ fn every_shader_is_valid_and_keeps_to_the_limits() {
             }
         }
     }
-    assert_eq!(sources, ALL.len() * 16 * FORMS.len());
+    assert_eq!(sources, ALL.len() * 2 * variants().count());
     assert_eq!(shader_files(), ALL.len(), "a shader file that no kernel names, or the reverse");
 }
 
 #[test]
 fn an_invalid_shader_is_noticed() {
-    let variant = Variant { format: MatrixFormat::F32, form: FORMS[0], quads: 16 };
+    let variant = Variant { format: MatrixFormat::F32, form: FLOAT_FORMS[0], quads: 16 };
     let good = crate::kernel::GATHER_ROWS.source(Tier::BASELINE, variant, false);
     assert!(parse("good", &good).is_ok());
     assert!(parse("bad", &good.replace("= input[", "= step + input[")).is_err());
