@@ -22,7 +22,7 @@ mod tuning;
 pub use constraint::{Constraint, TokenSet};
 pub use engine::{Engine, Event, Finish, GeneratedToken, Job, JobStats, RowRequest};
 pub use error::EngineError;
-pub use gpu::{Gpu, GpuInfo, GpuOptions, Tier};
+pub use gpu::{Gpu, GpuInfo, GpuOptions, GpuUsage, Tier};
 pub use load::LoadProgress;
 pub use plan::{EngineOptions, MemoryPlan};
 pub use source::ProductInfo;
