@@ -130,22 +130,26 @@ impl PrefixStore {
     ) -> Option<Reserved> {
         let mut store = self.clone();
         make_room(&mut store);
-        let prefixes = prefixes.iter().map(|prefix| store.place(prefix)).collect::<Option<_>>()?;
+        // Attention reads what neighbouring rows see with all that stands between it. So prefixes that are new stand side by
+        // side, and the rows too, at the end of the cache, far from where prefixes are put.
+        let new = prefixes.iter().filter(|prefix| store.reusable(prefix).is_none());
+        let block = store.smallest_gap(new.map(|prefix| prefix.len()).sum())?;
+        let placed = prefixes.iter().map(|prefix| store.place(prefix, &block));
+        let prefixes = placed.collect::<Option<_>>()?;
         store.kept.retain(|kept| !kept.leaves);
-        // At the end of the cache, far from where prefixes are put, and in one piece: attention reads a block of rows
-        // with all that stands between them.
         let gap = store.gaps().into_iter().rfind(|gap| gap.len() >= row_slots)?;
         *self = store;
         Some(Reserved { prefixes, rows: gap.end - row_slots })
     }
 
-    fn place(&mut self, prefix: &[u32]) -> Option<Place> {
+    /// Places a prefix in the slots of a kept one, or else at the start of `block`.
+    fn place(&mut self, prefix: &[u32], block: &Range<usize>) -> Option<Place> {
         if prefix.is_empty() {
             return Some(Place { first: 0, cached: 0 });
         }
         match self.reusable(prefix) {
             Some((index, common)) => Some(self.reuse(index, common, prefix)),
-            None => self.insert(prefix),
+            None => self.insert(prefix, block),
         }
     }
 
@@ -168,16 +172,15 @@ impl PrefixStore {
             return true;
         }
         let taken = kept.first + common..kept.first + len;
-        let others = || self.kept.iter().filter(|other| other.first != kept.first);
-        let in_the_way = || others().filter(|other| other.has_any_of(&taken));
         let rest = if kept.leaves { 0 } else { kept.tokens.len() - common };
-        let neighbours = in_the_way().filter(|other| !other.leaves).map(|other| other.tokens.len());
-        let forgotten = rest + neighbours.sum::<usize>();
-        taken.end <= self.slots
-            && kept.in_use <= common
-            && in_the_way().all(|other| other.in_use == 0)
-            && common > 0
-            && forgotten <= common
+        // Few get past this: the neighbours are looked at for them alone.
+        if common == 0 || rest > common || kept.in_use > common || taken.end > self.slots {
+            return false;
+        }
+        let others = self.kept.iter().filter(|other| other.first != kept.first);
+        let mut in_the_way = others.filter(|other| other.has_any_of(&taken));
+        let lost = in_the_way.clone().filter(|other| !other.leaves).map(|other| other.tokens.len());
+        rest + lost.sum::<usize>() <= common && in_the_way.all(|other| other.in_use == 0)
     }
 
     fn reuse(&mut self, index: usize, common: usize, prefix: &[u32]) -> Place {
@@ -197,15 +200,24 @@ impl PrefixStore {
         place
     }
 
-    /// Puts a prefix into the smallest gap that holds it.
-    fn insert(&mut self, prefix: &[u32]) -> Option<Place> {
-        let gaps = self.gaps().into_iter().filter(|gap| gap.len() >= prefix.len());
-        let first = gaps.min_by_key(|gap| gap.len())?.start;
+    /// Puts a prefix at the start of `block`, behind those that stand there by now.
+    fn insert(&mut self, prefix: &[u32], block: &Range<usize>) -> Option<Place> {
+        let staying = self.kept.iter().filter(|kept| !kept.leaves && kept.has_any_of(block));
+        let first = staying.map(|kept| kept.slots().end).max().unwrap_or(block.start);
         let taken = first..first + prefix.len();
+        if taken.end > block.end {
+            return None;
+        }
         self.kept.retain(|other| !other.has_any_of(&taken));
         let (tokens, in_use) = (prefix.to_vec(), prefix.len());
         self.kept.push(Kept { first, tokens, written: 0, in_use, leaves: false });
         Some(Place { first, cached: 0 })
+    }
+
+    /// The smallest gap of at least `slots` slots; the first of several.
+    fn smallest_gap(&self, slots: usize) -> Option<Range<usize>> {
+        let gaps = self.gaps().into_iter().filter(|gap| gap.len() >= slots);
+        gaps.min_by_key(|gap| gap.len())
     }
 
     /// The free slots before, between and behind the prefixes that stay; some of these may be none.
@@ -398,6 +410,20 @@ mod tests {
         let missing: Vec<_> =
             store.unwritten().map(|(first, at, t)| (first, at, t.len())).collect();
         assert_eq!(missing, [(45, 0, 20), (0, 0, 45)]);
+    }
+
+    #[test]
+    fn new_texts_that_run_together_stand_side_by_side() {
+        let mut store = PrefixStore::new(120);
+        let former = text(1, 40);
+        for text in [&former, &text(2, 20), &branch(&former, 29, 3, 30)] {
+            run(&mut store, text, 10);
+        }
+        // One of them alone would go between the two.
+        assert_eq!(store.gaps(), [0..0, 30..40, 60..120]);
+        let reserved = store.reserve(&[&text(4, 8), &text(5, 9)], 10).expect("they fit");
+        assert_eq!(reserved.prefixes.iter().map(|place| place.first).collect::<Vec<_>>(), [60, 68]);
+        assert_eq!(run(&mut store, &text(6, 8), 10).first, 30);
     }
 
     /// A prefix in use must not be changed by another job of the same batch.
