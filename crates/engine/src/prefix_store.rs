@@ -12,7 +12,7 @@ use std::ops::Range;
 /// is then forgotten, or is computed whole in slots of its own. It goes on where this saves at least as many tokens as
 /// it forgets, those of neighbours that stand in the way counted: the saving is certain, the loss only possible. So an
 /// edited text takes the place of its former self, and two texts that begin with the same heading are both kept. What
-/// must leave for want of room is no loss: any part of it that a job has in common is used.
+/// must leave for want of room is no loss: if it has a quarter of a job's prefix, the job goes on there.
 #[derive(Debug, Clone)]
 pub(crate) struct PrefixStore {
     slots: usize,
@@ -75,7 +75,7 @@ impl PrefixStore {
                 self.kept.push(kept);
             }
         }
-        for leaving in 0..=self.kept.len() {
+        for leaving in self.leaving_at_least(prefixes, row_slots)..=self.kept.len() {
             let reserved = self.attempt(prefixes, row_slots, |store| {
                 store.kept.iter_mut().take(leaving).for_each(|kept| kept.leaves = true);
             });
@@ -121,6 +121,29 @@ impl PrefixStore {
         self.kept.retain(|kept| !kept.tokens.is_empty());
     }
 
+    /// Tokens of the texts that no kept one has room for, nor another of them that begins with it.
+    fn new_tokens(&self, prefixes: &[&[u32]]) -> usize {
+        let new = prefixes.iter().filter(|prefix| self.reusable(prefix).is_none());
+        let mut new: Vec<&[u32]> = new.copied().collect();
+        // Behind a text come those that it begins with.
+        new.sort_unstable();
+        new.reverse();
+        new.dedup_by(|text, longer| longer.starts_with(text));
+        new.iter().map(|text| text.len()).sum()
+    }
+
+    /// How many prefixes must leave, as far as can be told without an attempt.
+    fn leaving_at_least(&self, prefixes: &[&[u32]], row_slots: usize) -> usize {
+        let needed = row_slots + self.new_tokens(prefixes);
+        let mut used = needed + self.kept.iter().map(|kept| kept.tokens.len()).sum::<usize>();
+        let must_leave = |kept: &&Kept| {
+            let is_over = used > self.slots;
+            used -= kept.tokens.len();
+            is_over
+        };
+        self.kept.iter().take_while(must_leave).count()
+    }
+
     /// Places all after `make_room`, or leaves everything as it is.
     fn attempt(
         &mut self,
@@ -132,8 +155,7 @@ impl PrefixStore {
         make_room(&mut store);
         // Attention reads what neighbouring rows see with all that stands between it. So prefixes that are new stand side by
         // side, and the rows too, at the end of the cache, far from where prefixes are put.
-        let new = prefixes.iter().filter(|prefix| store.reusable(prefix).is_none());
-        let block = store.smallest_gap(new.map(|prefix| prefix.len()).sum())?;
+        let block = store.smallest_gap(store.new_tokens(prefixes))?;
         let placed = prefixes.iter().map(|prefix| store.place(prefix, &block));
         let prefixes = placed.collect::<Option<_>>()?;
         store.kept.retain(|kept| !kept.leaves);
@@ -173,6 +195,10 @@ impl PrefixStore {
         }
         let taken = kept.first + common..kept.first + len;
         let rest = if kept.leaves { 0 } else { kept.tokens.len() - common };
+        // What is less than a quarter, such as a heading, is not worth standing apart from other new ones.
+        if kept.leaves && 4 * common < len {
+            return false;
+        }
         // Few get past this: the neighbours are looked at for them alone.
         if common == 0 || rest > common || kept.in_use > common || taken.end > self.slots {
             return false;
@@ -387,12 +413,14 @@ mod tests {
     }
 
     #[test]
-    fn what_must_leave_anyway_gives_the_part_that_is_in_common() {
+    fn what_must_leave_anyway_gives_a_large_part_that_is_in_common() {
         let mut store = PrefixStore::new(100);
         let former = text(1, 50);
         run(&mut store, &former, 40);
-        let other = branch(&former, 10, 2, 55);
-        assert_eq!(run(&mut store, &other, 40), Place { first: 0, cached: 10 });
+        let other = branch(&former, 14, 2, 56);
+        assert_eq!(run(&mut store, &other, 40), Place { first: 0, cached: 14 });
+        let another = branch(&other, 12, 3, 56);
+        assert_eq!(cached(&mut store, &another, 40), 0, "too little of it");
     }
 
     #[test]
@@ -410,6 +438,16 @@ mod tests {
         let missing: Vec<_> =
             store.unwritten().map(|(first, at, t)| (first, at, t.len())).collect();
         assert_eq!(missing, [(45, 0, 20), (0, 0, 45)]);
+    }
+
+    #[test]
+    fn jobs_that_share_their_text_let_others_stay() {
+        let mut store = PrefixStore::new(100);
+        let kept = text(1, 30);
+        run(&mut store, &kept, 10);
+        let one = text(2, 30);
+        store.reserve(&[&one[..25], &one, &one], 40).expect("they fit");
+        assert_eq!(cached(&mut store, &kept, 10), 30);
     }
 
     #[test]
