@@ -4,6 +4,7 @@ pub mod browser;
 pub mod compare;
 pub mod engines;
 pub mod goldens;
+pub mod jobs;
 pub mod recorder;
 pub mod reference;
 pub mod require;

@@ -5,52 +5,15 @@ use hangtag_engine::{
     Constraint, Engine, EngineError, EngineOptions, Event, Finish, Job, RowRequest, TokenSet,
 };
 use hangtag_tests::compare::{argmax, assert_close, nmse};
-use hangtag_tests::engines::{Answer, gpu, load, run, run_constrained, small_options};
+use hangtag_tests::engines::{
+    Answer, engine, gpu, load, model, run, run_constrained, run_many, small_options,
+};
 use hangtag_tests::goldens;
+use hangtag_tests::jobs::{VOCAB_SIZE, assert_same, mixed_job, tokens};
 use hangtag_tests::variants::Variant;
-use hangtag_weights::{DType, Gguf, MemorySource, ModelConfig};
+use hangtag_weights::{DType, ModelConfig};
 use std::ops::ControlFlow;
 use std::rc::Rc;
-
-const VOCAB_SIZE: u32 = 320;
-
-/// An engine for the golden model `name`; `None` without a GPU.
-fn engine(
-    name: &str,
-    dtype: DType,
-    baseline: bool,
-    options: EngineOptions,
-) -> Result<Option<Engine>> {
-    let Some(gpu) = gpu(&format!("{name}: batches"), baseline) else { return Ok(None) };
-    Ok(Some(load(gpu, &model(name, dtype)?, options)?))
-}
-
-fn model(name: &str, dtype: DType) -> Result<Gguf<MemorySource>> {
-    Variant::read(&goldens::open(name)?)?.open(dtype, dtype)
-}
-
-/// `count` tokens that look random and differ by `seed`.
-fn tokens(seed: u32, count: usize) -> Vec<u32> {
-    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12345);
-    let next = |_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        3 + (state >> 8) % (VOCAB_SIZE - 3)
-    };
-    (0..count).map(next).collect()
-}
-
-/// A job whose rows differ in the length of question and answer.
-fn mixed_job(seed: u32, prefix: usize, rows: usize) -> Job {
-    let row = |i: usize| RowRequest {
-        suffix: tokens(seed + 100 + i as u32, 1 + (i * 7) % 19),
-        max_new_tokens: 1 + (i * 5) % 23,
-    };
-    Job {
-        prefix: tokens(seed, prefix),
-        rows: (0..rows).map(row).collect(),
-        stop_tokens: vec![0, 20, 21, 22],
-    }
-}
 
 /// Each row by itself, with nothing cached.
 fn one_by_one(engine: &mut Engine, job: &Job) -> Result<Vec<Answer>> {
@@ -61,22 +24,6 @@ fn one_by_one(engine: &mut Engine, job: &Job) -> Result<Vec<Answer>> {
         Ok(answers[0].clone())
     };
     job.rows.iter().map(alone).collect()
-}
-
-#[track_caller]
-fn assert_same(what: &str, actual: &[Answer], expected: &[Answer]) {
-    assert_eq!(actual.len(), expected.len(), "{what}");
-    for (i, (actual, expected)) in actual.iter().zip(expected).enumerate() {
-        assert_eq!(actual.ids(), expected.ids(), "{what}: row {i}");
-        assert_eq!(actual.finish, expected.finish, "{what}: row {i}");
-        for (a, e) in actual.tokens.iter().zip(&expected.tokens) {
-            let (a, e) = (a.probability, e.probability);
-            assert!(
-                (a - e).abs() < 2e-3 && a > 0.0 && a <= 1.0,
-                "{what}: row {i}: probability {a}, expected {e}"
-            );
-        }
-    }
 }
 
 #[test]
@@ -218,28 +165,13 @@ fn jobs_that_run_together_answer_as_each_by_itself() -> Result<()> {
                 .zip(0..)
                 .map(|(job, i)| (job, (i % 3 == 0).then_some(&EverySeventh as &dyn Constraint)))
                 .collect();
-            let mut together: Vec<Vec<Option<Answer>>> =
-                jobs.iter().map(|job| vec![None; job.rows.len()]).collect();
-            let mut waiting = 0;
-            let stats = pollster::block_on(engine.run_many(&asked, &mut |job, event| {
-                match event {
-                    Event::Row { index, tokens, finish } => {
-                        let before = together[job][index].replace(Answer { tokens, finish });
-                        assert!(before.is_none(), "row {index} of job {job} was reported twice");
-                    }
-                    Event::Prefill { done: 0, .. } => waiting += 1,
-                    Event::Prefill { .. } | Event::Decode { .. } => {}
-                }
-                ControlFlow::Continue(())
-            }))?;
+            let (together, stats) = run_many(&mut engine, &asked)?;
             for (number, (job, constraint)) in asked.iter().enumerate() {
                 engine.clear_prefix_cache();
                 let (expected, alone) = run_constrained(&mut engine, job, *constraint)?;
-                let answers: Vec<Answer> = together[number].iter().flatten().cloned().collect();
-                assert_same(&format!("{name}, job {number}"), &answers, &expected);
+                assert_same(&format!("{name}, job {number}"), &together[number], &expected);
                 assert_eq!(stats[number], alone, "{name}, job {number}");
             }
-            assert_eq!(waiting, jobs.len(), "every job tells that it begins");
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The engine: a prefix is computed once and kept, all rows are decoded together behind it.
+//! The engine: prefixes are computed once and kept, all rows are decoded together behind them.
 
 use std::ops::ControlFlow;
 
@@ -11,7 +11,8 @@ use crate::gpu::Gpu;
 use crate::kernel::Token;
 use crate::load::LoadProgress;
 use crate::plan::{EngineOptions, MemoryPlan, check_fit, check_options, plan};
-use crate::rows::{Row, Wave};
+use crate::prefix_store::{Place, PrefixStore, Reserved};
+use crate::rows::{self, Row, RowId, Wave};
 use crate::source::{ModelSource, ProductInfo};
 
 /// One description with all that is asked of it.
@@ -83,7 +84,8 @@ pub enum Event {
 pub struct JobStats {
     /// Tokens of the prefix.
     pub prefix_tokens: usize,
-    /// Those of them that were in the cache already.
+    /// Those of them that were not computed for this job: they were in the cache already, or a job that runs together
+    /// with this one has them too.
     pub cached_prefix_tokens: usize,
     /// Tokens of all suffixes.
     pub suffix_tokens: usize,
@@ -102,8 +104,7 @@ pub struct Engine {
     memory: MemoryPlan,
     decoder: Decoder,
     products: Vec<ProductInfo>,
-    /// The tokens whose keys and values stand in the slots from 0 on.
-    cached: Vec<u32>,
+    store: PrefixStore,
 }
 
 impl Engine {
@@ -143,7 +144,8 @@ impl Engine {
         let decoder = decoder?;
         gpu.finish().await?;
         let products = source.products();
-        Ok(Engine { gpu, config, options, memory, decoder, products, cached: Vec::new() })
+        let store = PrefixStore::new(options.context_tokens);
+        Ok(Engine { gpu, config, options, memory, decoder, products, store })
     }
 
     /// The model's description.
@@ -182,9 +184,9 @@ impl Engine {
         self.gpu
     }
 
-    /// Forgets the prefix, so that the next job computes all of its own.
+    /// Forgets all prefixes, so that the next job computes all of its own.
     pub fn clear_prefix_cache(&mut self) {
-        self.cached.clear();
+        self.store.clear();
     }
 
     /// Logits (tokens, vocab_size) of a text, computed afresh; for tests and measurements.
@@ -194,7 +196,7 @@ impl Engine {
     pub async fn logits(&mut self, tokens: &[u32]) -> Result<Vec<f32>, EngineError> {
         self.check_tokens(tokens)?;
         self.check_length(0, tokens.len())?;
-        self.cached.clear();
+        self.store.clear();
         let mut logits = Vec::with_capacity(tokens.len() * self.config.vocab_size);
         for (i, chunk) in tokens.chunks(self.options.max_rows).enumerate() {
             let mut batch = prefix_batch(0, i * self.options.max_rows, chunk);
@@ -232,16 +234,9 @@ impl Engine {
         let mut stats = Vec::new();
         while stats.len() < jobs.len() {
             let done = stats.len();
-            let rest = &jobs[done..];
+            let count = self.fitting(&jobs[done..]).max(1);
             let on_event = &mut |job: usize, event| on_event(done + job, event);
-            match self.fitting(rest) {
-                count @ 2.. => stats.extend(self.run_together(&rest[..count], on_event).await?),
-                _ => {
-                    let (job, constraint) = rest[0];
-                    let on_event = &mut |event| on_event(0, event);
-                    stats.push(self.run_constrained(job, constraint, on_event).await?);
-                }
-            }
+            stats.extend(self.run_together(&jobs[done..done + count], on_event).await?);
         }
         Ok(stats)
     }
@@ -250,40 +245,11 @@ impl Engine {
     fn fitting(&self, jobs: &[(&Job, Option<&dyn Constraint>)]) -> usize {
         let (mut slots, mut rows) = (0, 0);
         let fits = |(job, _): &&(&Job, Option<&dyn Constraint>)| {
-            let answers = job.rows.iter().map(|row| row.suffix.len() + row.max_new_tokens);
-            slots += job.prefix.len() + answers.sum::<usize>();
+            slots += job.prefix.len() + job.rows.iter().map(rows::slots).sum::<usize>();
             rows += job.rows.len();
             slots <= self.options.context_tokens && rows <= self.options.max_rows
         };
         jobs.iter().take_while(fits).count()
-    }
-
-    async fn run_together(
-        &mut self,
-        jobs: &[(&Job, Option<&dyn Constraint>)],
-        on_event: &mut dyn FnMut(usize, Event) -> ControlFlow<()>,
-    ) -> Result<Vec<JobStats>, EngineError> {
-        // Their prefixes take the place of the one that was kept.
-        self.cached.clear();
-        let mut all = Batch::default();
-        for (number, (job, _)) in jobs.iter().enumerate() {
-            let total = job.prefix.len();
-            send(&mut |event| on_event(number, event), Event::Prefill { done: 0, total })?;
-            all.append(prefix_batch(all.ids.len(), 0, &job.prefix));
-        }
-        for batch in all.split(self.options.step_tokens) {
-            self.decoder.step(&self.gpu, &batch).await?;
-        }
-        let mut stats = Vec::new();
-        for (number, (job, _)) in jobs.iter().enumerate() {
-            let total = job.prefix.len();
-            send(&mut |event| on_event(number, event), Event::Prefill { done: total, total })?;
-            stats.push(JobStats { prefix_tokens: total, ..JobStats::default() });
-        }
-        let (jobs, constraints): (Vec<&Job>, Vec<_>) = jobs.iter().copied().unzip();
-        let mut wave = Wave::of_jobs(&jobs);
-        self.run_wave(&mut wave, &jobs, &constraints, on_event, &mut stats).await?;
-        Ok(stats)
     }
 
     /// Runs a job whose answers keep to `constraint`. Rows that do not fit at once follow in waves. `on_event` stops
@@ -298,38 +264,82 @@ impl Engine {
         on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<JobStats, EngineError> {
         self.check_job(job)?;
-        let mut stats = JobStats { prefix_tokens: job.prefix.len(), ..JobStats::default() };
-        stats.cached_prefix_tokens = self.prefill(&job.prefix, on_event).await?;
-        let mut next = 0;
-        while next < job.rows.len() {
-            let room = self.options.context_tokens - job.prefix.len();
-            let mut wave = Wave::fill(job, next, room, self.options.max_rows);
-            next += wave.len();
-            let on_event = &mut |_, event| on_event(event);
-            let stats = std::slice::from_mut(&mut stats);
-            self.run_wave(&mut wave, &[job], &[constraint], on_event, stats).await?;
+        let on_event = &mut |_, event| on_event(event);
+        let stats = self.run_together(&[(job, constraint)], on_event).await?;
+        Ok(stats.into_iter().next().unwrap_or_default())
+    }
+
+    /// Runs one job, or several that fit whole.
+    async fn run_together(
+        &mut self,
+        jobs: &[(&Job, Option<&dyn Constraint>)],
+        on_event: &mut dyn FnMut(usize, Event) -> ControlFlow<()>,
+    ) -> Result<Vec<JobStats>, EngineError> {
+        let (jobs, constraints): (Vec<&Job>, Vec<_>) = jobs.iter().copied().unzip();
+        let prefixes: Vec<&[u32]> = jobs.iter().map(|job| &job.prefix[..]).collect();
+        let context = self.options.context_tokens;
+        let room = context.saturating_sub(prefixes.iter().map(|prefix| prefix.len()).sum());
+        let waves = rows::waves(&jobs, room, self.options.max_rows);
+        let row_slots = waves.iter().map(|wave| rows::wave_slots(&jobs, wave)).max().unwrap_or(0);
+        let reserved = self.store.reserve(&prefixes, row_slots).ok_or_else(|| {
+            EngineError::Job(format!("the jobs need more than the context's {context} tokens"))
+        })?;
+        let ran = self.run_reserved(&jobs, &constraints, &reserved, waves, on_event).await;
+        if ran.as_ref().is_err_and(|error| !matches!(error, EngineError::Cancelled)) {
+            // A GPU may tell of an error late: nobody knows what was written since.
+            self.store.clear();
+        }
+        ran
+    }
+
+    /// The prefixes, then the rows, wave by wave.
+    async fn run_reserved(
+        &mut self,
+        jobs: &[&Job],
+        constraints: &[Option<&dyn Constraint>],
+        reserved: &Reserved,
+        waves: Vec<Vec<RowId>>,
+        on_event: &mut dyn FnMut(usize, Event) -> ControlFlow<()>,
+    ) -> Result<Vec<JobStats>, EngineError> {
+        self.prefill(jobs, &reserved.prefixes, on_event).await?;
+        let stats = jobs.iter().zip(&reserved.prefixes).map(|(job, place)| JobStats {
+            prefix_tokens: job.prefix.len(),
+            cached_prefix_tokens: place.cached,
+            ..JobStats::default()
+        });
+        let mut stats: Vec<JobStats> = stats.collect();
+        for wave in waves {
+            let mut wave = Wave::new(jobs, wave, reserved);
+            self.run_wave(&mut wave, jobs, constraints, on_event, &mut stats).await?;
         }
         Ok(stats)
     }
 
-    /// Brings the prefix into the cache; the number of its tokens that were there.
+    /// Computes what the cache lacks of the jobs' prefixes, which stand in `places`.
     async fn prefill(
         &mut self,
-        prefix: &[u32],
-        on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
-    ) -> Result<usize, EngineError> {
-        let common = self.cached.iter().zip(prefix).take_while(|(a, b)| a == b).count();
-        self.cached.truncate(common);
-        send(on_event, Event::Prefill { done: common, total: prefix.len() })?;
-        while self.cached.len() < prefix.len() {
-            let start = self.cached.len();
-            let end = (start + self.options.step_tokens).min(prefix.len());
-            let chunk = &prefix[start..end];
-            self.decoder.step(&self.gpu, &prefix_batch(0, start, chunk)).await?;
-            self.cached.extend_from_slice(chunk);
-            send(on_event, Event::Prefill { done: end, total: prefix.len() })?;
+        jobs: &[&Job],
+        places: &[Place],
+        on_event: &mut dyn FnMut(usize, Event) -> ControlFlow<()>,
+    ) -> Result<(), EngineError> {
+        let mut told = vec![None; places.len()];
+        let mut all = Batch::default();
+        for (first, start, tokens) in self.store.unwritten() {
+            all.append(prefix_batch(first, start, tokens));
         }
-        Ok(common)
+        let mut steps = all.split(self.options.step_tokens);
+        loop {
+            for (number, (job, place)) in jobs.iter().zip(places).enumerate() {
+                let total = job.prefix.len();
+                let done = self.store.written(*place).min(total);
+                if told[number].replace(done) != Some(done) {
+                    send(&mut |event| on_event(number, event), Event::Prefill { done, total })?;
+                }
+            }
+            let Some(batch) = steps.next() else { return Ok(()) };
+            self.decoder.step(&self.gpu, &batch).await?;
+            self.store.mark_written(batch.ids.len());
+        }
     }
 
     /// All suffixes as one ragged batch, then all rows token by token until each has ended.

@@ -46,9 +46,22 @@ pub struct GpuInfo {
     pub max_binding_bytes: u64,
 }
 
+/// What a program has of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GpuUsage {
+    /// Buffers.
+    pub buffers: usize,
+    /// Bind groups, pipelines, shaders, layouts, and commands that are not done.
+    pub other_objects: usize,
+    /// Bytes of GPU memory, where the backend knows.
+    pub allocated_bytes: Option<u64>,
+}
+
 /// An open device.
 #[derive(Debug)]
 pub struct Gpu {
+    #[cfg(not(target_arch = "wasm32"))]
+    instance: wgpu::Instance,
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
     info: GpuInfo,
@@ -89,13 +102,45 @@ impl Gpu {
             .map_err(|error| EngineError::NoGpu(error.to_string()))?;
         let failure = watch(&device);
         let info = describe(&adapter, &device, tier);
-        Ok(Gpu { device, queue, info, failure })
+        Ok(Gpu {
+            #[cfg(not(target_arch = "wasm32"))]
+            instance,
+            device,
+            queue,
+            info,
+            failure,
+        })
     }
 
     /// The device in words and figures.
     #[must_use]
     pub fn describe(&self) -> &GpuInfo {
         &self.info
+    }
+
+    /// What the program has of the device now, its models included; for tests. A browser does not tell.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[must_use]
+    pub fn usage(&self) -> Option<GpuUsage> {
+        let hub = self.instance.generate_report()?.hub;
+        let others = [
+            &hub.bind_groups,
+            &hub.bind_group_layouts,
+            &hub.compute_pipelines,
+            &hub.pipeline_layouts,
+            &hub.shader_modules,
+            &hub.command_encoders,
+            &hub.command_buffers,
+            &hub.compute_passes,
+        ];
+        Some(GpuUsage {
+            buffers: hub.buffers.num_kept_from_user,
+            other_objects: others.iter().map(|report| report.num_kept_from_user).sum(),
+            allocated_bytes: self
+                .device
+                .generate_allocator_report()
+                .map(|r| r.total_allocated_bytes),
+        })
     }
 
     /// The error that the device reported since the last call, if any.
@@ -276,5 +321,25 @@ fn describe(adapter: &wgpu::Adapter, device: &wgpu::Device, tier: Tier) -> GpuIn
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
         tier,
         max_binding_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use crate::tests::harness::gpu;
+
+    #[test]
+    fn usage_counts_what_is_kept_and_no_more() {
+        let gpu = pollster::block_on(gpu(false));
+        let before = gpu.usage().expect("a native device");
+        let buffer = gpu.storage("kept", 1 << 20);
+        let kept = gpu.usage().expect("a native device");
+        assert_eq!(kept.buffers, before.buffers + 1);
+        assert!(kept.allocated_bytes >= before.allocated_bytes.map(|bytes| bytes + (1 << 20)));
+        drop(buffer);
+        pollster::block_on(gpu.finish()).expect("nothing failed");
+        let after = gpu.usage().expect("a native device");
+        assert_eq!(after.buffers, before.buffers);
+        assert!(after.allocated_bytes <= before.allocated_bytes, "{after:?}, before {before:?}");
     }
 }

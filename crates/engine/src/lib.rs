@@ -1,7 +1,7 @@
 //! Decoder inference on any WebGPU device, made for many short answers about one text.
 //!
 //! Token ids in, token ids out. A [`Job`]'s prefix is computed once and its keys and values stay in the
-//! cache; all suffixes are computed as one ragged batch; all rows are decoded together, and rows that
+//! cache as long as there is room; all suffixes are computed as one ragged batch; all rows are decoded together, and rows that
 //! have ended leave. The same shaders run natively and in the browser.
 
 mod constraint;
@@ -14,6 +14,7 @@ mod load;
 pub mod matrix;
 pub mod measure;
 mod plan;
+mod prefix_store;
 mod rows;
 mod source;
 mod tuning;
@@ -21,7 +22,7 @@ mod tuning;
 pub use constraint::{Constraint, TokenSet};
 pub use engine::{Engine, Event, Finish, GeneratedToken, Job, JobStats, RowRequest};
 pub use error::EngineError;
-pub use gpu::{Gpu, GpuInfo, GpuOptions, Tier};
+pub use gpu::{Gpu, GpuInfo, GpuOptions, GpuUsage, Tier};
 pub use load::LoadProgress;
 pub use plan::{EngineOptions, MemoryPlan};
 pub use source::ProductInfo;

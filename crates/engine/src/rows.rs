@@ -1,11 +1,12 @@
 //! The rows that are decoded together, and where their tokens stand in the KV cache.
 //!
-//! The prefix has the first slots. Each row has a segment of its own behind it, as long as its suffix
-//! and the longest answer that it may give: no slot is moved or shared, whatever the rows' lengths.
+//! Prefixes stand where the prefix store has put them. Each row has a segment of its own in the slots reserved for rows, as
+//! long as its suffix and the longest answer that it may give: no slot is moved or shared, whatever the rows' lengths.
 
 use crate::decoder::Batch;
 use crate::engine::{GeneratedToken, Job, RowRequest};
 use crate::kernel::Token;
+use crate::prefix_store::Reserved;
 
 /// A row that has not ended.
 #[derive(Debug)]
@@ -22,10 +23,46 @@ pub(crate) struct Row {
     max_new_tokens: usize,
 }
 
+/// A row's job, among those that run together, and its index in it.
+pub(crate) type RowId = (usize, usize);
+
+/// The rows of jobs in groups that follow each other, each of as many as `room` slots and `max_rows` hold, and at least one,
+/// of which the job's check has made sure that it fits.
+pub(crate) fn waves(jobs: &[&Job], room: usize, max_rows: usize) -> Vec<Vec<RowId>> {
+    let mut waves: Vec<Vec<RowId>> = Vec::new();
+    let mut used = 0;
+    for (number, job) in jobs.iter().enumerate() {
+        for (index, request) in job.rows.iter().enumerate() {
+            let slots = slots(request);
+            match waves.last_mut().filter(|wave| wave.len() < max_rows && used + slots <= room) {
+                Some(wave) => {
+                    wave.push((number, index));
+                    used += slots;
+                }
+                None => {
+                    waves.push(vec![(number, index)]);
+                    used = slots;
+                }
+            }
+        }
+    }
+    waves
+}
+
+/// Slots that the rows of a wave take.
+pub(crate) fn wave_slots(jobs: &[&Job], wave: &[RowId]) -> usize {
+    wave.iter().map(|(job, index)| slots(&jobs[*job].rows[*index])).sum()
+}
+
+/// Slots that a row takes.
+pub(crate) fn slots(request: &RowRequest) -> usize {
+    request.suffix.len() + request.max_new_tokens
+}
+
 impl Row {
     /// The row `request`, number `index` of job number `job`, behind the prefix of `prefix` tokens from slot `first` on.
     fn new(
-        (job, index): (usize, usize),
+        (job, index): RowId,
         request: &RowRequest,
         (first, prefix): (usize, usize),
         segment: usize,
@@ -61,35 +98,19 @@ pub(crate) struct Wave {
 }
 
 impl Wave {
-    /// The rows of a job from number `first` on, as many as `room` slots and `max_rows` hold; at least
-    /// one, of which the job's check has made sure that it fits.
-    pub fn fill(job: &Job, first: usize, room: usize, max_rows: usize) -> Wave {
-        let prefix = job.prefix.len();
-        let mut rows = Vec::new();
-        let mut used = 0;
-        for (index, request) in job.rows.iter().enumerate().skip(first).take(max_rows) {
-            let slots = request.suffix.len() + request.max_new_tokens;
-            if used + slots > room {
-                break;
-            }
-            rows.push(Row::new((0, index), request, (0, prefix), prefix + used));
-            used += slots;
-        }
-        Wave { rows }
-    }
-
-    /// All rows of several jobs, whose prefixes stand one behind the other from slot 0 on; they must fit.
-    pub fn of_jobs(jobs: &[&Job]) -> Wave {
-        let mut segment: usize = jobs.iter().map(|job| job.prefix.len()).sum();
-        let (mut rows, mut first) = (Vec::new(), 0);
-        for (number, job) in jobs.iter().enumerate() {
-            for (index, request) in job.rows.iter().enumerate() {
-                rows.push(Row::new((number, index), request, (first, job.prefix.len()), segment));
-                segment += request.suffix.len() + request.max_new_tokens;
-            }
-            first += job.prefix.len();
-        }
-        Wave { rows }
+    /// One of [`waves`], in the slots reserved for it.
+    pub fn new(jobs: &[&Job], mut wave: Vec<RowId>, reserved: &Reserved) -> Wave {
+        // Attention reads the prefixes of neighbouring rows with all that stands between them.
+        wave.sort_by_key(|(job, _)| reserved.prefixes[*job].first);
+        let mut segment = reserved.rows;
+        let row = |(job, index): RowId| {
+            let request = &jobs[job].rows[index];
+            let prefix = (reserved.prefixes[job].first, jobs[job].prefix.len());
+            let row = Row::new((job, index), request, prefix, segment);
+            segment += slots(request);
+            row
+        };
+        Wave { rows: wave.into_iter().map(row).collect() }
     }
 
     /// Rows that go on.
