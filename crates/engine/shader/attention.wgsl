@@ -136,7 +136,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let first_row = workgroup.x * ROWS;
     // (head_dim, two fours): a thread gathers one value of four rows.
     for (var i = thread; i < 8u * QUADS; i += KEYS) {
-        var four: vec4<f32>;
+        var four = vec4<f32>();
         for (var c = 0u; c < 4u; c++) {
             let row = first_row + (i % 2u) * 4u + c;
             if (row / group < step.count) {

@@ -66,12 +66,12 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             }
         }
         workgroupBarrier();
-        if (token >= step.count) {
-            continue;
-        }
-        for (var block = first; block < min(first + BLOCKS, blocks); block++) {
+        // No `continue` where there is no token: all threads must meet at the barriers.
+        let end = select(first, min(first + BLOCKS, blocks), token < step.count);
+        for (var block = first; block < end; block++) {
             let slot = local.y * SLOTS + local.z * TOKENS * BLOCKS + block - first;
-            var block_sums: array<vec4<i32>, TOKENS>;
+            // Said, not left to the rule that variables begin as zero: Chrome on SwiftShader keeps the last round's.
+            var block_sums = array<vec4<i32>, TOKENS>();
             for (var half = 0u; half < 2u; half++) {
                 let a = weight_words(tile, block * 4u + half * 2u, lane);
                 let b = weight_words(tile, block * 4u + half * 2u + 1u, lane);
