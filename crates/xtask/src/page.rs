@@ -14,7 +14,7 @@ use crate::command::{cargo, output, path_with, program, root, run};
 use crate::tools::{TRUNK, WASM, WASM_BINDGEN, host};
 
 /// What the page is built from, relative to the project's folder.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "Cargo.toml",
     "Cargo.lock",
     "Trunk.toml",
@@ -23,6 +23,7 @@ const SOURCES: [&str; 9] = [
     "web",
     "crates/extract",
     "crates/engine",
+    "crates/products",
     "crates/task",
 ];
 

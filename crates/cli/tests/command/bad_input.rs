@@ -106,7 +106,16 @@ fn lists_without_texts() {
     refused(
         &[("p.jsonl", b"\n")],
         &["extract", "--features", "Brand", "p.jsonl"],
-        "error: p.jsonl holds no products\n",
+        "error: p.jsonl: the file is empty\n",
+    );
+}
+
+#[test]
+fn a_workbook_in_place_of_a_list() {
+    refused(
+        &[("p.csv", b"PK\x03\x04\0\0")],
+        &["extract", "--features", "Brand", "p.csv"],
+        "error: p.csv: this is a spreadsheet or another packed file, not text: save it as CSV first\n",
     );
 }
 
