@@ -5,7 +5,7 @@ use std::io::{Read, stdin};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use hangtag_products::{Encoding, Form, ListError, Products};
+use hangtag_products::{Encoding, Form, ListError, Products, csv_of_workbook};
 
 use crate::args::{ExtractArgs, InputFormat};
 use crate::failure::bad_input;
@@ -41,6 +41,12 @@ pub fn read(args: &ExtractArgs) -> Result<Input> {
         ("the text".to_owned(), args.input.clone().into_bytes())
     };
     let format = args.input_format.unwrap_or_else(|| format_of(path));
+    let bytes = match extension(path).as_str() {
+        "xlsx" | "xlsm" if path.exists() => {
+            csv_of_workbook(&bytes).map_err(|error| bad_input(format!("{name}: {error}")))?
+        }
+        _ => bytes,
+    };
     match format {
         InputFormat::Text => Ok(Input::Text(text(&name, bytes)?)),
         InputFormat::Csv => list(name, Products::from_csv(&bytes), &args.text_column),
@@ -76,7 +82,7 @@ fn quoted(names: &[String]) -> String {
 
 fn format_of(path: &Path) -> InputFormat {
     match extension(path).as_str() {
-        "csv" if path.exists() => InputFormat::Csv,
+        "csv" | "tsv" | "xlsx" | "xlsm" if path.exists() => InputFormat::Csv,
         "jsonl" | "ndjson" if path.exists() => InputFormat::Jsonl,
         _ => InputFormat::Text,
     }
@@ -87,7 +93,7 @@ fn looks_like_a_file(input: &str) -> bool {
     !input.contains(char::is_whitespace)
         && matches!(
             extension(Path::new(input)).as_str(),
-            "csv" | "jsonl" | "ndjson" | "txt" | "json" | "md"
+            "csv" | "tsv" | "xlsx" | "xlsm" | "jsonl" | "ndjson" | "txt" | "json" | "md"
         )
 }
 

@@ -10,6 +10,9 @@ pub enum ListError {
     /// A workbook, or another packed file.
     #[error("this is a spreadsheet or another packed file, not text: save it as CSV first")]
     Packed,
+    /// What is wrong with a workbook.
+    #[error("the workbook cannot be read: {0}")]
+    Workbook(String),
     /// Bytes that are no text in any encoding known here.
     #[error("this is not a text file: a list is CSV, TSV or JSON Lines")]
     NotText,

@@ -8,10 +8,14 @@ mod likely;
 mod lines;
 mod list;
 mod quotes;
+#[cfg(feature = "workbook")]
+mod workbook;
 mod write;
 
 pub use encoding::{Encoding, decode};
 pub use error::ListError;
 pub use lines::Lines;
 pub use list::{Form, Products, Row, delimiter, without_byte_order_mark};
+#[cfg(feature = "workbook")]
+pub use workbook::csv_of_workbook;
 pub use write::{Answers, Detail, Writer};

@@ -279,9 +279,11 @@ async fn ten_thousand_products_are_a_few_rows_of_the_document() -> Result<()> {
     assert!(longest < 500.0, "a jump took {longest} ms");
     assert_eq!(stage.count("[data-testid=product][data-index=\"9999\"]").await?, 1);
 
-    // By keyboard from there to the first and the second.
-    let first = "document.querySelector('[data-testid=product] button').focus(); return true";
-    stage.browser.script::<bool>(first, vec![]).await?;
+    // By keyboard from there to the first and the second, also when the row with the cursor is scrolled away.
+    let first = "document.querySelector('[data-testid=product] button').focus();
+        document.querySelector('[data-testid=list-view]').scrollTop = 100000;
+        requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(arguments[0])))";
+    stage.browser.driver().execute_async(first, vec![]).await?;
     for key in [Key::Home, Key::Down] {
         stage.browser.driver().active_element().await?.send_keys(key).await?;
         // The cursor follows with the next frame.
@@ -311,7 +313,8 @@ async fn bad_files_are_named_and_a_good_one_still_opens() -> Result<()> {
         ("picture.csv", b"\x89PNG\0\0\0\rIHDR", "not a text file"),
         ("huge.csv", &huge, "cut it"),
     ];
-    for (name, bytes, word) in cases {
+    let cut: [(&str, &[u8], &str); 1] = [("cut.xlsx", b"PK\x03\x04\0\0", "workbook")];
+    for (name, bytes, word) in cases.into_iter().chain(cut) {
         stage.drop_file(&files.write(name, bytes)?).await?;
         stage
             .browser
@@ -329,6 +332,33 @@ async fn bad_files_are_named_and_a_good_one_still_opens() -> Result<()> {
     let facts = stage.browser.text("list-facts").await?.unwrap_or_default();
     assert_eq!(facts, "1 product · 2 columns · UTF-16");
     assert_eq!(stage.browser.text("list-problem").await?, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_workbook_is_a_list_too_and_nobody_else_fetches_its_reader() -> Result<()> {
+    let Some(stage) = stage("a workbook", BrowserOptions::default()).await? else { return Ok(()) };
+    let reader = async |stage: &Stage| {
+        let requests = stage.site.requests();
+        requests.iter().any(|request| request.target.contains("hangtag-sheet"))
+    };
+    let files = Files::new()?;
+    stage.open("tiny").await?;
+    stage.open_list(&files.write("shop.csv", &shop(4))?).await?;
+    assert!(!reader(&stage).await, "the reader of workbooks was fetched for a CSV");
+    stage.browser.click("list-remove").await?;
+    stage.list_becomes("empty").await?;
+
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/products/tests/golden/shop.xlsx");
+    stage.open_list(&fs::canonicalize(golden)?).await?;
+    assert!(reader(&stage).await);
+    assert_eq!(stage.browser.text("list-name").await?.as_deref(), Some("shop.xlsx"));
+    let facts = stage.browser.text("list-facts").await?.unwrap_or_default();
+    assert_eq!(facts, "2 products · 6 columns · UTF-8");
+    // Found again as the list that it became.
+    stage.open("tiny").await?;
+    stage.list_becomes("chosen").await?;
+    assert_eq!(stage.browser.text("list-facts").await?, Some(facts));
     Ok(())
 }
 

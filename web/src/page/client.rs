@@ -1,7 +1,7 @@
 //! The page's end of the line to the worker: sends what the user asks, puts what comes back into the state.
 
 use gloo::events::EventListener;
-use gloo::file::{Blob, ObjectUrl};
+use gloo::file::ObjectUrl;
 use gloo::utils::{document, window};
 use hangtag_web::ask;
 use hangtag_web::correction::Correction;
@@ -12,10 +12,11 @@ use hangtag_web::protocol::{
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{ErrorEvent, MessageEvent, Worker};
 
 use super::device::{self, Obstacle};
 use super::list_client::ListWork;
+use super::start_worker::start_worker;
 use super::state::{Isolation, Model, Phase, Row, Run, State};
 
 /// Loads and starts the worker's wasm (made by Trunk, see index.html).
@@ -183,23 +184,7 @@ impl Client {
     }
 
     fn connect(&self) -> Result<Line, String> {
-        // A worker with an address of its own has the policy of its own response, which a static host may not send.
-        // One that starts from a blob inherits the page's policy, whoever serves it.
-        let address = device::beside_page(WORKER_SCRIPT)?.href();
-        // A static import would fall under `worker-src`, a dynamic one falls under `script-src`. Its failure is thrown
-        // outside the promise to arrive as the worker's error event.
-        let import = format!(
-            "import({}).catch((error) => setTimeout(() => {{ throw error; }}));",
-            serde_json::to_string(&address).unwrap_or_default()
-        );
-        let script =
-            ObjectUrl::from(Blob::new_with_options(import.as_str(), Some("text/javascript")));
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        options.set_name("hangtag");
-        let worker = Worker::new_with_options(&script, &options)
-            .map_err(|error| format!("the engine could not be started: {error:?}"))?;
-
+        let (worker, script) = start_worker(WORKER_SCRIPT, "hangtag")?;
         let client = *self;
         let on_message = EventListener::new(&worker, "message", move |event| {
             let data = event.unchecked_ref::<MessageEvent>().data().as_string().unwrap_or_default();

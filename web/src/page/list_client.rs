@@ -19,6 +19,7 @@ use super::client::{Client, focus_first_invalid};
 use super::list_state::{ListPhase, ListState, OpenList};
 use super::list_store::{Head, ListStore};
 use super::state::Model;
+use super::workbook::{csv_of_workbook, is_workbook};
 
 /// Products of a part: as many as the engine runs together.
 const PART: usize = 16;
@@ -110,7 +111,11 @@ impl Client {
         }
         let buffer = JsFuture::from(file.array_buffer()).await;
         let buffer = buffer.map_err(|_| "the browser could not read it".to_owned())?;
-        let bytes = Uint8Array::new(&buffer).to_vec();
+        let mut bytes = Uint8Array::new(&buffer).to_vec();
+        if is_workbook(name) {
+            // From here on it is a CSV, also among what is kept.
+            bytes = csv_of_workbook(bytes).await?;
+        }
         let products = read(name, &bytes)?;
         self.list().show(OpenList { name: name.to_owned(), products });
         let head = Head { name: name.to_owned(), setup: None };

@@ -71,13 +71,13 @@ fn DropZone() -> impl IntoView {
                 class="visually-hidden"
                 id="list-file"
                 data-testid="list-file"
-                accept=".csv,.tsv,.txt,.jsonl,.ndjson,.json,text/csv"
+                accept=".csv,.tsv,.txt,.jsonl,.ndjson,.xlsx,.xlsm,text/csv"
                 on:change=chosen
             />
             <span class="drop-title">
                 {move || if is_opening() { "Reading …" } else { "Drop a file, or choose one" }}
             </span>
-            <span class="hint">"CSV, TSV or JSON Lines, with a product a row. It stays on this device."</span>
+            <span class="hint">"CSV, TSV, JSON Lines or XLSX, with a product a row. It stays on this device."</span>
         </label>
     }
 }

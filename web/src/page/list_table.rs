@@ -8,6 +8,7 @@ use leptos::ev::{KeyboardEvent, MouseEvent};
 use leptos::html::Div;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
+use web_sys::HtmlDivElement;
 
 use super::state::State;
 use super::value_cell::focus_value;
@@ -44,9 +45,9 @@ pub fn ListTable() -> impl IntoView {
         rows_in_view(scrolled, height, ROW_HEIGHT, shown.with(Vec::len))
     });
     let measure = move || {
-        if let Some(view) = view.get_untracked() {
-            place.set((f64::from(view.scroll_top()), f64::from(view.client_height())));
-        }
+        let Some(view) = view.get_untracked() else { return };
+        keep_focus(&view);
+        place.set((f64::from(view.scroll_top()), f64::from(view.client_height())));
     };
     view.on_load(move |_| request_animation_frame(measure));
     let resized = window_event_listener(leptos::ev::resize, move |_| measure());
@@ -86,6 +87,7 @@ pub fn ListTable() -> impl IntoView {
     view! {
         <div
             class="list-view"
+            tabindex="-1"
             node_ref=view
             data-testid="list-view"
             on:scroll=move |_| measure()
@@ -132,6 +134,20 @@ fn moved(event: &KeyboardEvent, shown: &[usize], selected: Option<usize>) -> Opt
         _ => return None,
     };
     shown.get(to).copied()
+}
+
+/// If the row with the cursor is scrolled out of the document, the table has the cursor, so that keys go on from there.
+fn keep_focus(view: &HtmlDivElement) {
+    if !document().active_element().is_some_and(|active| view.contains(Some(&active))) {
+        return;
+    }
+    let view = view.clone();
+    request_animation_frame(move || {
+        let active = document().active_element();
+        if active.is_none_or(|active| active.tag_name() == "BODY") {
+            let _ = view.focus();
+        }
+    });
 }
 
 fn bring_into_view(view: NodeRef<Div>, row: usize) {

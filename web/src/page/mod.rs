@@ -23,12 +23,14 @@ mod results_actions;
 mod results_table;
 mod samples;
 mod source_view;
+mod start_worker;
 mod state;
 mod template_choice;
 mod text_panel;
 mod unsupported;
 mod value_cell;
 mod view_switch;
+mod workbook;
 
 /// Puts the app into the page.
 pub fn mount() {

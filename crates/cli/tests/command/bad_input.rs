@@ -111,6 +111,25 @@ fn lists_without_texts() {
 }
 
 #[test]
+fn a_workbook_without_texts() {
+    let shop = include_bytes!("../../../products/tests/golden/shop.xlsx");
+    refused(
+        &[("shop.xlsx", shop)],
+        &["extract", "--features", "Brand", "shop.xlsx"],
+        "error: shop.xlsx: no column named \"text\"\n\
+         hint: its columns are \"title\", \"description\", \"price\", \"for two\", \"since\", \"in stock\"; \
+         name the one with the product text: --text-column NAME\n",
+    );
+    let cut = &shop[..shop.len() / 2];
+    let said = hangtag(
+        folder(&[("cut.xlsx", cut)]).path(),
+        &["extract", "--features", "Brand", "cut.xlsx"],
+    );
+    assert_eq!(said.code, 2);
+    assert!(said.err.starts_with("error: cut.xlsx: the workbook cannot be read: "), "{}", said.err);
+}
+
+#[test]
 fn a_workbook_in_place_of_a_list() {
     refused(
         &[("p.csv", b"PK\x03\x04\0\0")],
