@@ -1,5 +1,8 @@
 //! The table of products. Only the rows in view are in the document, so that ten thousand scroll like ten.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use hangtag_task::{Feature, FeatureValue};
 use hangtag_web::correction::{needs_review, settled};
 use hangtag_web::list::{Entry, Filter};
@@ -10,6 +13,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlDivElement;
 
+use super::list_state::{ListState, OpenList};
 use super::state::State;
 use super::value_cell::focus_value;
 
@@ -27,19 +31,7 @@ pub fn ListTable() -> impl IntoView {
     let list = expect_context::<State>().products;
     let view = NodeRef::<Div>::new();
     let place = RwSignal::new((0.0, 600.0));
-    let shown = Memo::new(move |_| {
-        list.answered.track();
-        let (filter, count) = (
-            list.filter.get(),
-            list.open.with(|open| open.as_ref().map_or(0, |open| open.products.rows.len())),
-        );
-        match filter {
-            Filter::All => (0..count).collect::<Vec<_>>(),
-            filter => list.entries.with_untracked(|entries| {
-                (0..entries.len()).filter(|&index| filter.shows(&entries[index])).collect()
-            }),
-        }
-    });
+    let shown = Memo::new(move |_| shown_products(list));
     let range = Memo::new(move |_| {
         let (scrolled, height) = place.get();
         rows_in_view(scrolled, height, ROW_HEIGHT, shown.with(Vec::len))
@@ -60,18 +52,6 @@ pub fn ListTable() -> impl IntoView {
         measure();
     });
 
-    let features = Memo::new(move |_| {
-        list.setup.get().map(|setup| setup.features.clone()).unwrap_or_default()
-    });
-    let width =
-        move || format!("{}rem", PRODUCT_WIDTH + FEATURE_WIDTH * features.with(Vec::len) as f64);
-    let rows = move || {
-        let range = range.get();
-        shown.with(|shown| shown.get(range).map(<[usize]>::to_vec).unwrap_or_default())
-    };
-    let above = move || format!("{}px", range.get().start as f64 * ROW_HEIGHT);
-    let below =
-        move || format!("{}px", (shown.with(Vec::len) - range.get().end) as f64 * ROW_HEIGHT);
     let step = move |event: KeyboardEvent| {
         if let Some(index) = moved(&event, &shown.get_untracked(), list.selected.get_untracked()) {
             event.prevent_default();
@@ -93,30 +73,63 @@ pub fn ListTable() -> impl IntoView {
             on:scroll=move |_| measure()
             on:keydown=step
         >
-            <table class="list-table" style:width=width aria-rowcount=move || (shown.with(Vec::len) + 1).to_string()>
-                <caption class="visually-hidden">
-                    "Products of the list, with the values found. Arrow keys go from product to product, Enter to its values."
-                </caption>
-                <thead>
-                    <tr>
-                        <th scope="col" class="product">"Product"</th>
-                        <For each=move || features.get() key=|feature| feature.name.clone() let(feature)>
-                            <th scope="col" dir="auto" title=feature.name.clone()>{feature.name.clone()}</th>
-                        </For>
-                    </tr>
-                </thead>
-                <tbody>
-                    <tr class="space" aria-hidden="true"><td style:height=above></td></tr>
-                    <For each=rows key=|index| *index let(index)>
-                        <ProductRow index features />
-                    </For>
-                    <tr class="space" aria-hidden="true"><td style:height=below></td></tr>
-                </tbody>
-            </table>
+            <Rows shown range />
             <Show when=move || shown.with(Vec::is_empty)>
                 <p class="quiet-text nothing">"No product is left here."</p>
             </Show>
         </div>
+    }
+}
+
+/// The table itself: its header, the rows in view, and the height of those that are not.
+#[component]
+fn Rows(shown: Memo<Vec<usize>>, range: Memo<Range<usize>>) -> impl IntoView {
+    let list = expect_context::<State>().products;
+    let features = Memo::new(move |_| {
+        list.setup.get().map(|setup| setup.features.clone()).unwrap_or_default()
+    });
+    let width =
+        move || format!("{}rem", PRODUCT_WIDTH + FEATURE_WIDTH * features.with(Vec::len) as f64);
+    let rows = move || {
+        let range = range.get();
+        shown.with(|shown| shown.get(range).map(<[usize]>::to_vec).unwrap_or_default())
+    };
+    let above = move || format!("{}px", range.get().start as f64 * ROW_HEIGHT);
+    let below =
+        move || format!("{}px", (shown.with(Vec::len) - range.get().end) as f64 * ROW_HEIGHT);
+    view! {
+        <table class="list-table" style:width=width aria-rowcount=move || (shown.with(Vec::len) + 1).to_string()>
+            <caption class="visually-hidden">
+                "Products of the list, with the values found. Arrow keys go from product to product, Enter to its values."
+            </caption>
+            <thead>
+                <tr>
+                    <th scope="col" class="product">"Product"</th>
+                    <For each=move || features.get() key=|feature| feature.name.clone() let(feature)>
+                        <th scope="col" dir="auto" title=feature.name.clone()>{feature.name.clone()}</th>
+                    </For>
+                </tr>
+            </thead>
+            <tbody>
+                <tr class="space" aria-hidden="true"><td style:height=above></td></tr>
+                <For each=rows key=|index| *index let(index)>
+                    <ProductRow index features />
+                </For>
+                <tr class="space" aria-hidden="true"><td style:height=below></td></tr>
+            </tbody>
+        </table>
+    }
+}
+
+/// The products that the filter shows. A correction takes none away: they stay where the person is at work.
+fn shown_products(list: ListState) -> Vec<usize> {
+    list.answered.track();
+    let rows = |open: &Arc<OpenList>| open.products.rows.len();
+    match list.filter.get() {
+        Filter::All => (0..list.open.with(|open| open.as_ref().map_or(0, rows))).collect(),
+        filter => list.entries.with_untracked(|entries| {
+            (0..entries.len()).filter(|&index| filter.shows(&entries[index])).collect()
+        }),
     }
 }
 

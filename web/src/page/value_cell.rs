@@ -60,33 +60,29 @@ fn Shown(run: Run, index: usize, is_editing: RwSignal<bool>) -> impl IntoView {
         move |correction| client.correct(&run, index, correction)
     };
     let product = run.product;
-    let by_key = {
-        let correct = correct.clone();
-        move |event: KeyboardEvent| {
-            if event.ctrl_key() || event.meta_key() || event.alt_key() {
-                return;
-            }
-            match event.key().as_str() {
-                "Enter" | "F2" => is_editing.set(true),
-                "a" | "A" => correct(Some(Correction::Accepted)),
-                "Delete" | "Backspace" => correct(Some(Correction::Cleared)),
-                "u" | "U" => correct(None),
-                "ArrowDown" => focus_value(index + 1),
-                "ArrowUp" => index.checked_sub(1).map(focus_value).unwrap_or_default(),
-                "Escape" => product.map(focus_row).unwrap_or_default(),
-                _ => return,
-            }
-            event.prevent_default();
-            event.stop_propagation();
+    let by_key = move |event: KeyboardEvent| {
+        if event.ctrl_key() || event.meta_key() || event.alt_key() {
+            return;
         }
+        match event.key().as_str() {
+            "Enter" | "F2" => is_editing.set(true),
+            "a" | "A" => correct(Some(Correction::Accepted)),
+            "Delete" | "Backspace" => correct(Some(Correction::Cleared)),
+            "u" | "U" => correct(None),
+            "ArrowDown" => focus_value(index + 1),
+            "ArrowUp" => index.checked_sub(1).map(focus_value).unwrap_or_default(),
+            "Escape" => product.map(focus_row).unwrap_or_default(),
+            _ => return,
+        }
+        event.prevent_default();
+        event.stop_propagation();
     };
-    let name = run.rows[index].name.clone();
-    let (accept, clear) = (correct.clone(), correct);
     view! {
         <div class="value-line">
             <button
                 type="button"
-                class=move || if value().is_some() { "found" } else { "found none" }
+                class="found"
+                class:none=move || value().is_none()
                 class:marked=is_found
                 dir="auto"
                 title="Show in the text. Enter corrects, A accepts, Del says there is none"
@@ -100,39 +96,54 @@ fn Shown(run: Run, index: usize, is_editing: RwSignal<bool>) -> impl IntoView {
             <Show when=is_elsewhere>
                 <span class="tag-note" title="This value is not in the text">"not in the text"</span>
             </Show>
-            <span class="value-actions">
-                <button
-                    type="button"
-                    class="icon"
-                    data-testid="accept"
-                    aria-label=format!("{name} is right")
-                    title="It is right"
-                    on:click=move |_| accept(Some(Correction::Accepted))
-                >
-                    "✓"
-                </button>
-                <button
-                    type="button"
-                    class="icon"
-                    data-testid="correct"
-                    aria-label=format!("Correct {name}")
-                    title="Correct it"
-                    on:click=move |_| is_editing.set(true)
-                >
-                    "✎"
-                </button>
-                <button
-                    type="button"
-                    class="icon"
-                    data-testid="clear"
-                    aria-label=format!("{name}: there is none")
-                    title="There is none"
-                    on:click=move |_| clear(Some(Correction::Cleared))
-                >
-                    "✕"
-                </button>
-            </span>
+            <Actions run=run.clone() index is_editing />
         </div>
+    }
+}
+
+/// The same by pointer.
+#[component]
+fn Actions(run: Run, index: usize, is_editing: RwSignal<bool>) -> impl IntoView {
+    let client = expect_context::<Client>();
+    let name = run.rows[index].name.clone();
+    let accept = {
+        let run = run.clone();
+        move |_| client.correct(&run, index, Some(Correction::Accepted))
+    };
+    let clear = move |_| client.correct(&run, index, Some(Correction::Cleared));
+    view! {
+        <span class="value-actions">
+            <button
+                type="button"
+                class="icon"
+                data-testid="accept"
+                aria-label=format!("{name} is right")
+                title="It is right"
+                on:click=accept
+            >
+                "✓"
+            </button>
+            <button
+                type="button"
+                class="icon"
+                data-testid="correct"
+                aria-label=format!("Correct {name}")
+                title="Correct it"
+                on:click=move |_| is_editing.set(true)
+            >
+                "✎"
+            </button>
+            <button
+                type="button"
+                class="icon"
+                data-testid="clear"
+                aria-label=format!("{name}: there is none")
+                title="There is none"
+                on:click=clear
+            >
+                "✕"
+            </button>
+        </span>
     }
 }
 
