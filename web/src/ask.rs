@@ -30,6 +30,14 @@ pub fn ask(text: &str, list: &str, template: &[Feature]) -> Result<Vec<Feature>,
         let message = "Paste a product text first.".to_owned();
         return Err(AskError { field: Field::Text, message });
     }
+    asked_features(list, template)
+}
+
+/// The feature list alone, as [`ask`] reads it.
+///
+/// # Errors
+/// What [`parse_feature_list`] finds wrong with it.
+pub fn asked_features(list: &str, template: &[Feature]) -> Result<Vec<Feature>, AskError> {
     features(list, template)
         .map_err(|error| AskError { field: Field::Features, message: sentence(&error.to_string()) })
 }

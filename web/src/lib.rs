@@ -3,10 +3,15 @@
 //! Except for [`isolation`], nothing here touches the browser, so it compiles and is tested natively.
 
 pub mod ask;
+pub mod correction;
 pub mod export;
 pub mod highlight;
 #[cfg(target_arch = "wasm32")]
 pub mod isolation;
+pub mod list;
 pub mod markdown;
+pub mod pace;
 pub mod protocol;
+pub mod rows_in_view;
+pub mod templates;
 pub mod units;

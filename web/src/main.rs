@@ -10,7 +10,12 @@
 //! | `text-clear`, `sample-0`, `sample-1`, … | buttons under it |
 //! | `features` (id `features`) | feature list, a textarea |
 //! | `features-count` | number of features in it |
-//! | `template` (id `template`) | select of ready templates, values are indices into `presets()` |
+//! | `template` (id `template`) | select of templates; values are indices into `presets()`, or `own:NAME` |
+//! | `template-save`, `template-name`, `template-save-name` | saving the list as a template: the button, the field, the second button |
+//! | `own-templates`, `own-template` | the own templates; `data-name` |
+//! | `template-use`, `template-rename`, `template-copy`, `template-export`, `template-delete` | the buttons of each |
+//! | `template-new-name`, `template-rename-save` | the field and button of a new name |
+//! | `templates-import`, `templates-export`, `templates-said` | exchange as files; what came of it |
 //! | `text-error`, `features-error` | what is wrong with the input; absent when nothing is |
 //! | `extract`, `stop` | the buttons; `stop` is disabled when nothing runs |
 //! | `engine-state` | the header's pill; `data-state`: `starting`, `unsupported`, `absent`, `loading`, `ready`, `failed` |
@@ -27,12 +32,25 @@
 //! | `status` | live region with the state of the run in words |
 //! | `run-error` | failure of the last run |
 //! | `source` | the text of the shown run; found values are `mark` with `data-features="0 2"`, the pointed-at one has class `active` |
-//! | `row` | a table row; `data-index`, `data-state`: `pending`, `value`, `none` |
+//! | `row` | a table row; `data-index`, `data-state`: `pending`, `value`, `none`; `data-by-hand`: `accepted`, `corrected`, `cleared` |
 //! | `feature-name`, `value`, `confidence` | its cells; `value` has `data-start` and `data-end`, `confidence` has `data-confidence` |
+//! | `accept`, `correct`, `clear`, `edit`, `by-hand`, `undo` | buttons of a value, the field to correct it, the mark and the way back |
+//! | `accept-all` | accepts what nobody has looked at |
 //! | `stats` | time and tokens; `data-seconds` |
-//! | `copy-table`, `copy-json`, `download-csv`, `download-json` | buttons; `copied` tells of success |
+//! | `copy-table`, `copy-json`, `download-csv`, `download-json`, `download-training` | buttons; `copied` tells of success |
 //! | `earlier`, `earlier-N` | earlier results, by run number |
 //! | `isolation-check`, `isolation-result` | live proof of the policy; `data-result`: `blocked` or `open` |
+//! | `view-text`, `view-list` | one text, or a list of products |
+//! | `list-drop`, `list-file`, `list-problem` | where a file is dropped; its input; why it was not opened |
+//! | `list-open`, `list-name`, `list-facts`, `list-remove` | the open file; rows, columns and encoding |
+//! | `list-column` | a box for a column to read; `data-name` |
+//! | `list-start`, `list-pause`, `list-go-on`, `list-start-over`, `list-changed` | buttons; a word that the fields ask for something else |
+//! | `list-results` | the list; `data-phase`: `empty`, `opening`, `chosen`, `running`, `paused`, `finished` |
+//! | `list-status`, `list-done`, `list-pace`, `list-error`, `list-not-kept` | where it stands; `data-done` |
+//! | `filter-all`, `filter-review`, `filter-failed`, `filter-corrected` | which products are shown |
+//! | `list-view`, `product` | the table and its rows in view; `data-index`, `data-state`: `pending`, `done`, `review`, `failed` |
+//! | `list-tag` | the selected product, with `source` and `row` as above |
+//! | `list-csv`, `list-jsonl`, `list-training`, `list-saved` | downloads |
 //! | `unsupported` | the page without WebGPU; `data-reason`: `insecure`, `missing`, `no-adapter` |
 //!
 //! `?model=models/other` loads another package of the same origin.

@@ -7,7 +7,7 @@ use hangtag_task::{Feature, FeatureValue};
 use serde::{Deserialize, Serialize};
 
 /// Version of these messages. Raise it with every change of a field.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Number of one extraction, counted by the page from 1.
 pub type RunId = u32;
@@ -32,6 +32,15 @@ pub enum ToWorker {
         /// The product text.
         text: String,
         /// What is asked, in the order of the table.
+        features: Vec<Feature>,
+    },
+    /// Fill in the features of several texts, as many at once as the GPU has room for.
+    ExtractPart {
+        /// Names this run in its answer.
+        run: RunId,
+        /// The product texts.
+        texts: Vec<String>,
+        /// What is asked of each, in the order of the table.
         features: Vec<Feature>,
     },
     /// Stop this run and every earlier one, running or waiting.
@@ -100,6 +109,13 @@ pub enum FromWorker {
         run: RunId,
         /// What it took.
         stats: RunStats,
+    },
+    /// All texts of a [`ToWorker::ExtractPart`] are answered.
+    Part {
+        /// The run.
+        run: RunId,
+        /// For each text the answers, or why it could not be read.
+        results: Vec<Result<Vec<FeatureValue>, String>>,
     },
     /// A run ended because the page asked.
     Stopped {
@@ -353,6 +369,10 @@ mod tests {
         };
         let text = serde_json::to_string(&row).unwrap();
         assert_eq!(serde_json::from_str::<FromWorker>(&text).unwrap(), row);
+
+        let part = FromWorker::Part { run: 4, results: vec![Ok(vec![]), Err("too long".into())] };
+        let text = serde_json::to_string(&part).unwrap();
+        assert_eq!(serde_json::from_str::<FromWorker>(&text).unwrap(), part);
 
         let ask = ToWorker::Extract {
             run: 1,

@@ -26,6 +26,30 @@ pub fn seconds(value: f64) -> String {
     }
 }
 
+/// "less than a minute", "about 12 minutes", "about 2 hours 10 minutes": what is left of long work.
+pub fn rough_duration(seconds: f64) -> String {
+    if seconds < 60.0 {
+        return "less than a minute".to_owned();
+    }
+    let minutes = (seconds / 60.0).round() as usize;
+    let part = |value, one, many| match value {
+        0 => String::new(),
+        value => format!(" {}", plural(value, one, many)),
+    };
+    // Minutes of a long time would only pretend to be exact.
+    let of_hour = if minutes < 60 { minutes } else { minutes % 60 / 10 * 10 };
+    format!("about{}{}", part(minutes / 60, "hour", "hours"), part(of_hour, "minute", "minutes"))
+}
+
+/// "3.2 products a second", "41 products a minute".
+pub fn pace(per_second: f64) -> String {
+    match per_second {
+        fast if fast >= 10.0 => format!("{} products a second", count(fast.round() as usize)),
+        some if some >= 1.0 => format!("{some:.1} products a second"),
+        slow => plural((60.0 * slow).round() as usize, "product a minute", "products a minute"),
+    }
+}
+
 /// "12,345": thousands apart.
 pub fn count(value: usize) -> String {
     let digits = value.to_string();
@@ -64,6 +88,13 @@ mod tests {
         assert_eq!(seconds(0.5), "0.50 s");
         assert_eq!(seconds(12.34), "12.3 s");
         assert_eq!(seconds(200.4), "3 min 20 s");
+        assert_eq!(rough_duration(59.0), "less than a minute");
+        assert_eq!(rough_duration(61.0), "about 1 minute");
+        assert_eq!(rough_duration(3_600.0), "about 1 hour");
+        assert_eq!(rough_duration(7_980.0), "about 2 hours 10 minutes");
+        assert_eq!(pace(41.6), "42 products a second");
+        assert_eq!(pace(1.25), "1.2 products a second");
+        assert_eq!(pace(0.5), "30 products a minute");
         assert_eq!(count(0), "0");
         assert_eq!(count(200_000), "200,000");
         assert_eq!(plural(1, "feature", "features"), "1 feature");

@@ -42,7 +42,7 @@ pub enum Command {
 #[derive(ClapArgs)]
 #[command(
     long_about = "Fills in the features of one product text, or of a whole list of products.\n\n\
-                  A list is a .csv file (with a column 'text') or a .jsonl file (one JSON object with \"text\" a line). \
+                  A list is a .csv or .xlsx file (with a column 'text') or a .jsonl file (one JSON object with \"text\" a line). \
                   Its rows come back with a column for each feature. A row that cannot be read is reported with its \
                   line number and stays in the output, empty and with the reason in the column 'error'; the other rows \
                   are done all the same.",
@@ -92,7 +92,7 @@ pub struct ExtractArgs {
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub input_format: Option<InputFormat>,
 
-    /// Column of the CSV or JSONL input that holds the product text
+    /// Column of the CSV, XLSX or JSONL input that holds the product text
     #[arg(long, value_name = "NAME", default_value = "text")]
     pub text_column: String,
 

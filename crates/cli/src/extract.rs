@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use hangtag_extract::{ExtractError, Extraction, Extractor, Progress, Stats};
+use hangtag_products::{Form, Products, Row};
 use hangtag_task::Feature;
 use indicatif::ProgressBar;
 
@@ -13,7 +14,6 @@ use crate::args::{ExtractArgs, Format};
 use crate::failure::{Failure, bad_input, failed};
 use crate::input::Input;
 use crate::output::{Destination, ProductWriter, write_one};
-use crate::products::{Products, Row};
 use crate::progress::TextProgress;
 use crate::{features, input, model, progress};
 
@@ -26,7 +26,9 @@ pub fn run(args: &ExtractArgs) -> Result<()> {
     let work = Work { args, features: &features, extractor };
     match input {
         Input::Text(text) => work.one(&text, destination),
-        Input::Products { name, products } => work.list(&name, &products, destination),
+        Input::Products { name, products, text_column } => {
+            work.list(&List { name, products, text_column }, destination)
+        }
     }
 }
 
@@ -47,6 +49,19 @@ fn refuse_to_overwrite_the_input(args: &ExtractArgs) -> Result<()> {
 
 /// Products of a list that are handed to the engine at once; it runs as many together as it has room for.
 const TOGETHER: usize = 16;
+
+/// A list of products, the name of where it came from, and the column with the texts.
+struct List {
+    name: String,
+    products: Products,
+    text_column: String,
+}
+
+impl List {
+    fn text(&self, row: &Row) -> Result<String, String> {
+        row.text(&[&self.text_column])
+    }
+}
 
 /// A loaded model and what to ask it.
 struct Work<'a> {
@@ -83,8 +98,12 @@ impl Work<'_> {
         }
     }
 
-    fn list(mut self, name: &str, products: &Products, destination: Destination) -> Result<()> {
-        let format = self.format(products.format);
+    fn list(mut self, list: &List, destination: Destination) -> Result<()> {
+        let products = &list.products;
+        let format = self.format(match products.form {
+            Form::Csv => Format::Csv,
+            Form::Jsonl => Format::Jsonl,
+        });
         let mut writer = ProductWriter::begin(
             destination,
             format,
@@ -97,14 +116,14 @@ impl Work<'_> {
         let mut stats = Stats::default();
         let mut failures = Vec::new();
         for rows in products.rows.chunks(TOGETHER) {
-            for (row, result) in rows.iter().zip(self.rows(rows, &bar)) {
+            for (row, result) in rows.iter().zip(self.rows(list, rows, &bar)) {
                 match &result {
                     Ok(extraction) => {
                         stats += extraction.stats;
                         writer.write(row, Ok(&extraction.features))?;
                     }
                     Err(failure) => {
-                        report_row(&bar, name, row, failure);
+                        report_row(&bar, &list.name, row, failure);
                         writer.write(row, Err(&failure.to_string()))?;
                     }
                 }
@@ -118,29 +137,38 @@ impl Work<'_> {
     }
 
     /// The rows' values, of as many at once as the engine has room for.
-    fn rows(&mut self, rows: &[Row], bar: &ProgressBar) -> Vec<Result<Extraction, Failure>> {
+    fn rows(
+        &mut self,
+        list: &List,
+        rows: &[Row],
+        bar: &ProgressBar,
+    ) -> Vec<Result<Extraction, Failure>> {
+        let texts: Vec<_> = rows.iter().map(|row| list.text(row)).collect();
         if self.args.one_by_one {
-            return rows.iter().map(|row| self.row(row, bar)).collect();
+            let mut one = |(row, text): (&Row, Result<String, String>)| {
+                self.row(row.line, &text.map_err(bad_input)?, bar)
+            };
+            return rows.iter().zip(texts).map(&mut one).collect();
         }
         if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
             bar.set_message(format!("lines {} to {}", first.line, last.line));
         }
-        let texts: Vec<&str> = rows.iter().filter_map(|row| row.text.as_deref().ok()).collect();
-        let extracted = pollster::block_on(self.extractor.extract_many(&texts, self.features));
+        let readable: Vec<&str> = texts.iter().filter_map(|text| text.as_deref().ok()).collect();
+        let go_on = &mut |_, _| ControlFlow::Continue(());
+        let extracted =
+            pollster::block_on(self.extractor.extract_many(&readable, self.features, go_on));
         let mut extracted = extracted.into_iter();
-        let result = |row: &Row| match &row.text {
+        let result = |text: &Result<String, String>| match text {
             Err(problem) => Err(bad_input(problem)),
             Ok(_) => match extracted.next() {
                 Some(result) => result.map_err(|error| model::failure(&error)),
                 None => Err(failed("the text was not read")),
             },
         };
-        rows.iter().map(result).collect()
+        texts.iter().map(result).collect()
     }
 
-    fn row(&mut self, row: &Row, bar: &ProgressBar) -> Result<Extraction, Failure> {
-        let text = row.text.as_deref().map_err(bad_input)?;
-        let line = row.line;
+    fn row(&mut self, line: u64, text: &str, bar: &ProgressBar) -> Result<Extraction, Failure> {
         let mut show = |progress| {
             if let Progress::Window { index, count } = progress {
                 let part = index + 1;

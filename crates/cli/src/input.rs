@@ -5,17 +5,17 @@ use std::io::{Read, stdin};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use hangtag_products::{Encoding, Form, ListError, Products, csv_of_workbook};
 
 use crate::args::{ExtractArgs, InputFormat};
 use crate::failure::bad_input;
-use crate::products::Products;
 
 /// What to extract from.
 pub enum Input {
     /// One product text; not blank.
     Text(String),
-    /// A list of products and the name of where it came from.
-    Products { name: String, products: Products },
+    /// A list of products, the name of where it came from, and the column with the texts.
+    Products { name: String, products: Products, text_column: String },
 }
 
 /// Reads the input that the arguments name. An existing path is a file; everything else but '-' is itself the text.
@@ -41,25 +41,48 @@ pub fn read(args: &ExtractArgs) -> Result<Input> {
         ("the text".to_owned(), args.input.clone().into_bytes())
     };
     let format = args.input_format.unwrap_or_else(|| format_of(path));
+    let bytes = match extension(path).as_str() {
+        "xlsx" | "xlsm" if path.exists() => {
+            csv_of_workbook(&bytes).map_err(|error| bad_input(format!("{name}: {error}")))?
+        }
+        _ => bytes,
+    };
     match format {
         InputFormat::Text => Ok(Input::Text(text(&name, bytes)?)),
-        InputFormat::Csv => {
-            products(name, |name| Products::from_csv(name, &bytes, &args.text_column))
-        }
-        InputFormat::Jsonl => {
-            products(name, |name| Products::from_jsonl(name, &bytes, &args.text_column))
-        }
+        InputFormat::Csv => list(name, Products::from_csv(&bytes), &args.text_column),
+        InputFormat::Jsonl => list(name, Products::from_jsonl(&bytes), &args.text_column),
     }
 }
 
-fn products(name: String, read: impl FnOnce(&str) -> Result<Products>) -> Result<Input> {
-    let products = read(&name)?;
-    Ok(Input::Products { name, products })
+fn list(name: String, read: Result<Products, ListError>, text_column: &str) -> Result<Input> {
+    let products = read.map_err(|error| bad_input(format!("{name}: {error}")))?;
+    let text_column = match (products.column(text_column), products.form) {
+        (Some(column), _) => column.to_owned(),
+        // Each object has members of its own.
+        (None, Form::Jsonl) => text_column.to_owned(),
+        (None, Form::Csv) => {
+            return Err(bad_input(format!("{name}: no column named {text_column:?}"))
+                .hint(format!(
+                    "its columns are {}; name the one with the product text: --text-column NAME",
+                    quoted(&products.columns)
+                ))
+                .into());
+        }
+    };
+    if !matches!(products.encoding, Encoding::Utf8) {
+        eprintln!("note: {name} is read as {}", products.encoding.name());
+    }
+    Ok(Input::Products { name, products, text_column })
+}
+
+fn quoted(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    names.join(", ")
 }
 
 fn format_of(path: &Path) -> InputFormat {
     match extension(path).as_str() {
-        "csv" if path.exists() => InputFormat::Csv,
+        "csv" | "tsv" | "xlsx" | "xlsm" if path.exists() => InputFormat::Csv,
         "jsonl" | "ndjson" if path.exists() => InputFormat::Jsonl,
         _ => InputFormat::Text,
     }
@@ -70,7 +93,7 @@ fn looks_like_a_file(input: &str) -> bool {
     !input.contains(char::is_whitespace)
         && matches!(
             extension(Path::new(input)).as_str(),
-            "csv" | "jsonl" | "ndjson" | "txt" | "json" | "md"
+            "csv" | "tsv" | "xlsx" | "xlsm" | "jsonl" | "ndjson" | "txt" | "json" | "md"
         )
 }
 

@@ -13,7 +13,6 @@ mod fetch;
 mod input;
 mod model;
 mod output;
-mod products;
 mod progress;
 mod table;
 mod train;

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use hangtag_extract::{Extraction, Stats};
+use hangtag_products::{Detail, Products, Row, Writer};
 use hangtag_task::{Feature, FeatureValue};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::args::Format;
 use crate::failure::bad_input;
-use crate::products::{Products, Row};
 use crate::table;
 
 /// Where results go.
@@ -73,12 +73,10 @@ pub fn write_one(
         }
         Format::Jsonl => json!({ "text": text, "features": by_name(features) }).to_string() + "\n",
         Format::Csv => {
-            let mut table = csv_line(
-                b',',
-                &["feature", "value", "confidence", "start", "end"].map(str::to_owned),
-            )?;
+            let header = ["feature", "value", "confidence", "start", "end"];
+            let mut table = csv_line(&header.map(str::to_owned))?;
             for feature in features {
-                table += &csv_line(b',', &csv_cells(feature))?;
+                table += &csv_line(&csv_cells(feature))?;
             }
             table
         }
@@ -101,9 +99,7 @@ fn csv_cells(feature: &FeatureValue) -> [String; 5] {
 pub struct ProductWriter<'a> {
     destination: Destination,
     format: Format,
-    features: &'a [Feature],
-    products: &'a Products,
-    confidence: bool,
+    writer: Writer<'a>,
     written: usize,
 }
 
@@ -116,12 +112,14 @@ impl<'a> ProductWriter<'a> {
         products: &'a Products,
         confidence: bool,
     ) -> Result<Self> {
+        let detail = if confidence { Detail::Confidence } else { Detail::Values };
+        let writer = Writer { products, features, detail };
         match format {
-            Format::Csv => destination.write(&csv_header(products, features, confidence)?)?,
+            Format::Csv => destination.write(&writer.csv_header())?,
             Format::Json => destination.write("{\"products\":[")?,
             Format::Table | Format::Jsonl => {}
         }
-        Ok(Self { destination, format, features, products, confidence, written: 0 })
+        Ok(Self { destination, format, writer, written: 0 })
     }
 
     /// Writes one product's result, or why it has none.
@@ -130,10 +128,12 @@ impl<'a> ProductWriter<'a> {
             Format::Table => self.table(row, result),
             Format::Json => {
                 let comma = if self.written > 0 { "," } else { "" };
-                format!("{comma}\n{}", self.object(row, result))
+                format!("{comma}\n{}", object(row, result))
             }
-            Format::Jsonl => self.dataset_row(row, result).to_string() + "\n",
-            Format::Csv => self.csv(row, result)?,
+            Format::Jsonl => {
+                self.writer.dataset_row(row, result.map(Into::into)).to_string() + "\n"
+            }
+            Format::Csv => self.writer.csv_row(row, result.map(Into::into)),
         };
         self.written += 1;
         self.destination.write(&rendered)
@@ -158,71 +158,15 @@ impl<'a> ProductWriter<'a> {
         };
         format!("{space}Line {}\n{body}", row.line)
     }
-
-    /// The input's own members, with the result object's features and the error.
-    fn object(&self, row: &Row, result: Result<&[FeatureValue], &str>) -> Value {
-        let mut object = row.fields.clone();
-        object.insert("line".to_owned(), row.line.into());
-        object.insert("features".to_owned(), json!(result.unwrap_or_default()));
-        object.insert("error".to_owned(), json!(result.err()));
-        object.into()
-    }
-
-    /// A row as in the project's data sets: the input's own members, and the features by name.
-    fn dataset_row(&self, row: &Row, result: Result<&[FeatureValue], &str>) -> Value {
-        let mut object = row.fields.clone();
-        let values = match result {
-            Ok(features) => by_name(features),
-            Err(_) => {
-                self.features.iter().map(|feature| (feature.name.clone(), Value::Null)).collect()
-            }
-        };
-        object.insert("features".to_owned(), values.into());
-        if self.confidence {
-            let sure = result.unwrap_or_default().iter();
-            let sure: Map<_, _> = sure.map(|f| (f.name.clone(), json!(f.confidence))).collect();
-            object.insert("confidence".to_owned(), sure.into());
-        }
-        object.insert("error".to_owned(), json!(result.err()));
-        object.into()
-    }
-
-    fn csv(&self, row: &Row, result: Result<&[FeatureValue], &str>) -> Result<String> {
-        let mut cells: Vec<String> =
-            self.products.columns.iter().map(|column| cell(row.fields.get(column))).collect();
-        for index in 0..self.features.len() {
-            let feature = result.ok().and_then(|features| features.get(index));
-            cells.push(feature.and_then(|f| f.value.clone()).unwrap_or_default());
-            if self.confidence {
-                cells.push(feature.map(|f| f.confidence.to_string()).unwrap_or_default());
-            }
-        }
-        cells.push(result.err().unwrap_or_default().to_owned());
-        csv_line(self.products.delimiter, &cells)
-    }
 }
 
-fn csv_header(products: &Products, features: &[Feature], confidence: bool) -> Result<String> {
-    let mut columns = products.columns.clone();
-    for feature in features {
-        let name = unused(&columns, &feature.name);
-        let sure = format!("{name} confidence");
-        columns.push(name);
-        if confidence {
-            columns.push(unused(&columns, &sure));
-        }
-    }
-    columns.push(unused(&columns, "error"));
-    csv_line(products.delimiter, &columns)
-}
-
-/// `name`, told apart from a column that the input already has.
-fn unused(columns: &[String], name: &str) -> String {
-    let mut unused = name.to_owned();
-    while columns.contains(&unused) {
-        unused += " (hangtag)";
-    }
-    unused
+/// The input's own members, with the result object's features and the error.
+fn object(row: &Row, result: Result<&[FeatureValue], &str>) -> Value {
+    let mut object = row.fields.clone();
+    object.insert("line".to_owned(), row.line.into());
+    object.insert("features".to_owned(), json!(result.unwrap_or_default()));
+    object.insert("error".to_owned(), json!(result.err()));
+    object.into()
 }
 
 fn by_name(features: &[FeatureValue]) -> Map<String, Value> {
@@ -230,16 +174,8 @@ fn by_name(features: &[FeatureValue]) -> Map<String, Value> {
     members.map(|f| (f.name.clone(), json!(f.value))).collect()
 }
 
-fn cell(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(value) => value.to_string(),
-    }
-}
-
-fn csv_line(delimiter: u8, cells: &[String]) -> Result<String> {
-    let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
+fn csv_line(cells: &[String]) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(cells)?;
     Ok(String::from_utf8(writer.into_inner()?)?)
 }

@@ -76,9 +76,10 @@ impl Extractor {
         &mut self,
         texts: &[&str],
         features: &[Feature],
+        observe: &mut dyn FnMut(usize, Progress) -> ControlFlow<()>,
     ) -> Vec<Result<Extraction, ExtractError>> {
         let (engine, language) = self.parts();
-        extract_many_with(engine, language, texts, features).await
+        extract_many_with(engine, language, texts, features, observe).await
     }
 
     fn parts(&mut self) -> (&mut Engine, Language<'_>) {

@@ -96,12 +96,14 @@ struct Short<'a> {
 }
 
 /// Asks for all `features` of several texts, of which as many run at once as the decoder has room for; a text of several
-/// windows runs by itself. The results are in the order of `texts`. What stops one text stops no other.
+/// windows runs by itself. The results are in the order of `texts`. What stops one text stops no other, except `observe`:
+/// it hears which text each report is of, and after a `Break` all texts without an answer are [`ExtractError::Cancelled`].
 pub async fn extract_many_with<D: Decode>(
     decoder: &mut D,
     language: Language<'_>,
     texts: &[&str],
     features: &[Feature],
+    observe: &mut dyn FnMut(usize, Progress) -> ControlFlow<()>,
 ) -> Vec<Result<Extraction, ExtractError>> {
     // An error of the features or of a text is met again below, and told.
     let mut short: Vec<Short<'_>> = match asked(decoder.limits(), language, features) {
@@ -113,15 +115,26 @@ pub async fn extract_many_with<D: Decode>(
             .collect(),
     };
     let ran = {
-        let (mut ways, jobs): (Vec<&mut Way<'_>>, Vec<_>) = short
+        let (mut ways, jobs): (Vec<(usize, &mut Way<'_>)>, Vec<_>) = short
             .iter_mut()
-            .map(|Short { job, spans, way, .. }| {
-                (way, (&*job, spans.as_ref().map(|spans| spans as &dyn Constraint)))
+            .map(|Short { number, job, spans, way }| {
+                let constraint = spans.as_ref().map(|spans| spans as &dyn Constraint);
+                ((*number, way), (&*job, constraint))
             })
             .unzip();
-        let go_on = &mut |_| ControlFlow::Continue(());
-        decoder.run_many(&jobs, &mut |number, event| ways[number].take(event, go_on)).await
+        let mut on_event = |job: usize, event| {
+            let (number, way) = &mut ways[job];
+            way.take(event, &mut |progress| observe(*number, progress))
+        };
+        decoder.run_many(&jobs, &mut on_event).await
     };
+    if matches!(ran, Err(EngineError::Cancelled)) {
+        let mut stopped: Vec<_> = texts.iter().map(|_| Err(cancelled())).collect();
+        for Short { number, mut way, .. } in short {
+            stopped[number] = Err(way.stopped(EngineError::Cancelled));
+        }
+        return stopped;
+    }
     let mut results: Vec<Option<Result<Extraction, ExtractError>>> =
         texts.iter().map(|_| None).collect();
     // After an error nobody knows whose it was: each text is asked by itself.
@@ -130,15 +143,23 @@ pub async fn extract_many_with<D: Decode>(
         let finished = short.way.end_window().map(|()| short.way.finished());
         results[short.number] = Some(finished);
     }
-    let mut all = Vec::new();
-    for (text, result) in texts.iter().zip(results) {
-        let go_on = &mut |_| ControlFlow::Continue(());
-        all.push(match result {
+    let (mut all, mut is_stopped) = (Vec::new(), false);
+    for (number, (text, result)) in texts.iter().zip(results).enumerate() {
+        let observe = &mut |progress| observe(number, progress);
+        let result = match result {
             Some(result) => result,
-            None => extract_with(decoder, language, text, features, go_on).await,
-        });
+            None if is_stopped => Err(cancelled()),
+            None => extract_with(decoder, language, text, features, observe).await,
+        };
+        is_stopped |= matches!(result, Err(ExtractError::Cancelled { .. }));
+        all.push(result);
     }
     all
+}
+
+/// Of a text that was not begun.
+fn cancelled() -> ExtractError {
+    ExtractError::Cancelled { finished: Box::default() }
 }
 
 /// The job of a text that is one window; `None` for a longer one, or one that cannot be read.

@@ -385,7 +385,8 @@ fn several_texts_give_what_each_gives_and_one_stops_no_other() {
     let stop_tokens = [u32::from('\n'), END_OF_TEXT];
     let language = Language { tokenizer: &Characters, stop_tokens: &stop_tokens, vocabulary: None };
     let many = |script: &mut Script| {
-        pollster::block_on(extract_many_with(script, language, &texts, &features))
+        let go_on = &mut |_, _| ControlFlow::Continue(());
+        pollster::block_on(extract_many_with(script, language, &texts, &features, go_on))
     };
     let check = |results: Vec<Result<Extraction, ExtractError>>| {
         assert_eq!(results.len(), texts.len());
@@ -408,5 +409,29 @@ fn several_texts_give_what_each_gives_and_one_stops_no_other() {
             true => assert!(matches!(result, Err(ExtractError::Task(_)))),
             false => assert!(matches!(result, Err(ExtractError::Engine { .. })), "{text:.20}"),
         }
+    }
+}
+
+#[test]
+fn stop_is_heard_among_several_texts_and_none_is_asked_again() {
+    let long = format!("Brand=Nike {} Color=white", "lorem ipsum ".repeat(500));
+    let texts = [long.as_str(), "Brand=Puma Color=red", "Color=blue", long.as_str()];
+    let features = features("Brand, Color");
+    let stop_tokens = [u32::from('\n'), END_OF_TEXT];
+    let language = Language { tokenizer: &Characters, stop_tokens: &stop_tokens, vocabulary: None };
+    // At the first answer of a short text; then at the first of the long one, after both short ones.
+    for (stopping, finished) in [(1, 0), (0, 2)] {
+        let mut script = Script::new(&lookup);
+        let stop = &mut |number: usize, progress: Progress| match progress {
+            Progress::Feature { .. } if number == stopping => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        let results =
+            pollster::block_on(extract_many_with(&mut script, language, &texts, &features, stop));
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), finished);
+        let stopped = |result: &_| matches!(result, Err(ExtractError::Cancelled { .. }));
+        assert_eq!(results.iter().filter(|result| stopped(result)).count(), 4 - finished);
+        let begun = results[stopping].as_ref().unwrap_err().finished();
+        assert!(begun.is_some_and(|begun| !begun.features.is_empty()), "answers were lost");
     }
 }

@@ -6,12 +6,16 @@ use leptos::prelude::*;
 use super::client::Client;
 use super::feature_panel::FeaturePanel;
 use super::header::Header;
+use super::list_actions::ListActions;
+use super::list_panel::ListPanel;
+use super::list_results::ListResults;
 use super::model_card::ModelCard;
 use super::privacy::Privacy;
 use super::results::Results;
-use super::state::{Model, State};
+use super::state::{Model, State, View};
 use super::text_panel::TextPanel;
 use super::unsupported::Unsupported;
+use super::view_switch::ViewSwitch;
 
 /// The whole page.
 #[component]
@@ -24,7 +28,10 @@ pub fn App() -> impl IntoView {
     let extract_on_keys = window_event_listener(ev::keydown, move |event| {
         if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
             event.prevent_default();
-            client.extract();
+            match state.view.get_untracked() {
+                View::Text => client.extract(),
+                View::List => client.run_list(),
+            }
         }
     });
     on_cleanup(move || extract_on_keys.remove());
@@ -34,7 +41,7 @@ pub fn App() -> impl IntoView {
         _ => None,
     });
     view! {
-        <a class="skip" href="#text">"Skip to the product text"</a>
+        <a class="skip" href="#features">"Skip to the features"</a>
         <Header />
         <main>
             {move || match obstacle.get() {
@@ -55,16 +62,35 @@ pub fn App() -> impl IntoView {
 /// Question on the left, answers on the right.
 #[component]
 fn Workbench() -> impl IntoView {
+    let view = expect_context::<State>().view;
     view! {
-        <div class="workbench">
-            <div class="ask">
-                <TextPanel />
-                <FeaturePanel />
-                <Actions />
-                <ModelCard />
-            </div>
-            <Results />
-        </div>
+        <ViewSwitch />
+        {move || match view.get() {
+            View::Text => view! {
+                <div class="workbench">
+                    <div class="ask">
+                        <TextPanel />
+                        <FeaturePanel />
+                        <Actions />
+                        <ModelCard />
+                    </div>
+                    <Results />
+                </div>
+            }
+            .into_any(),
+            View::List => view! {
+                <div class="workbench list">
+                    <div class="ask">
+                        <ListPanel />
+                        <FeaturePanel />
+                        <ListActions />
+                        <ModelCard />
+                    </div>
+                    <ListResults />
+                </div>
+            }
+            .into_any(),
+        }}
     }
 }
 

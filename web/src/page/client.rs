@@ -1,9 +1,10 @@
 //! The page's end of the line to the worker: sends what the user asks, puts what comes back into the state.
 
 use gloo::events::EventListener;
-use gloo::file::{Blob, ObjectUrl};
+use gloo::file::ObjectUrl;
 use gloo::utils::{document, window};
 use hangtag_web::ask;
+use hangtag_web::correction::Correction;
 use hangtag_web::isolation::foreign_request_is_blocked;
 use hangtag_web::protocol::{
     Failure, FailureKind, FromWorker, RunId, RunStep, Storage, ToWorker, VERSION,
@@ -11,9 +12,11 @@ use hangtag_web::protocol::{
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{ErrorEvent, MessageEvent, Worker};
 
 use super::device::{self, Obstacle};
+use super::list_client::ListWork;
+use super::start_worker::start_worker;
 use super::state::{Isolation, Model, Phase, Row, Run, State};
 
 /// Loads and starts the worker's wasm (made by Trunk, see index.html).
@@ -22,7 +25,8 @@ const WORKER_SCRIPT: &str = "hangtag-worker_loader.js";
 /// Handle to the worker; copied freely.
 #[derive(Clone, Copy)]
 pub struct Client {
-    state: State,
+    pub(super) state: State,
+    pub(super) work: ListWork,
     line: StoredValue<Option<Line>, LocalStorage>,
     next_run: StoredValue<RunId>,
     /// A run asked for before the worker could hear of it.
@@ -47,6 +51,7 @@ impl Client {
     pub fn start(state: State) -> Self {
         let client = Self {
             state,
+            work: ListWork::new(),
             line: StoredValue::new_local(None),
             next_run: StoredValue::new(1),
             pending: StoredValue::new(None),
@@ -55,6 +60,7 @@ impl Client {
             Some(obstacle) => state.model.set(Model::Unsupported(obstacle)),
             None => client.launch(),
         }
+        client.watch_list();
         client
     }
 
@@ -75,11 +81,13 @@ impl Client {
     /// Halts the download; what is there stays.
     pub fn pause(&self) {
         self.stop();
+        self.pause_list();
         self.send(&ToWorker::Pause);
     }
 
     /// Deletes the model from this device.
     pub fn forget(&self) {
+        self.pause_list();
         self.send(&ToWorker::Forget);
     }
 
@@ -90,26 +98,34 @@ impl Client {
             return;
         }
         let text = state.text.get_untracked();
-        let asked = ask::ask(&text, &state.list.get_untracked(), state.template_features());
+        let asked = ask::ask(&text, &state.list.get_untracked(), &state.template_features());
         state.input_error.set(asked.as_ref().err().cloned());
         let Ok(features) = asked else {
             focus_first_invalid();
             return;
         };
 
-        let run = self.next_run.get_value();
-        self.next_run.set_value(run + 1);
-        let row = |name: &String| Row { name: name.clone(), value: ArcRwSignal::new(None) };
+        let run = self.new_run();
         state.add_run(Run {
             id: run,
             text: text.as_str().into(),
-            rows: features.iter().map(|feature| row(&feature.name)).collect(),
+            rows: features.iter().map(|feature| Row::new(&feature.name)).collect(),
             phase: ArcRwSignal::new(Phase::Waiting),
             part: ArcRwSignal::new(None),
             began: device::time_of_day(),
+            features: features.as_slice().into(),
+            category: state.template_category(),
+            product: None,
         });
         self.ask_worker(ToWorker::Extract { run, text, features });
         bring_results_into_sight();
+    }
+
+    /// A number for a run, larger than all before.
+    pub(super) fn new_run(&self) -> RunId {
+        let run = self.next_run.get_value();
+        self.next_run.set_value(run + 1);
+        run
     }
 
     fn ask_worker(&self, question: ToWorker) {
@@ -136,6 +152,15 @@ impl Client {
         }
     }
 
+    /// Notes what a person made of an answer, or that it is to stand as the model gave it.
+    pub fn correct(&self, run: &Run, index: usize, correction: Option<Correction>) {
+        let Some(row) = run.rows.get(index) else { return };
+        row.correction.set(correction.clone());
+        if let Some(product) = run.product {
+            self.correct_product(product, index, correction);
+        }
+    }
+
     /// Has page and worker try to reach a foreign address.
     pub fn check_isolation(&self) {
         let state = self.state;
@@ -149,6 +174,7 @@ impl Client {
     }
 
     fn launch(&self) {
+        self.forget_parts();
         self.line.set_value(None);
         self.state.model.set(Model::Starting);
         match self.connect() {
@@ -158,23 +184,7 @@ impl Client {
     }
 
     fn connect(&self) -> Result<Line, String> {
-        // A worker with an address of its own has the policy of its own response, which a static host may not send.
-        // One that starts from a blob inherits the page's policy, whoever serves it.
-        let address = device::beside_page(WORKER_SCRIPT)?.href();
-        // A static import would fall under `worker-src`, a dynamic one falls under `script-src`. Its failure is thrown
-        // outside the promise to arrive as the worker's error event.
-        let import = format!(
-            "import({}).catch((error) => setTimeout(() => {{ throw error; }}));",
-            serde_json::to_string(&address).unwrap_or_default()
-        );
-        let script =
-            ObjectUrl::from(Blob::new_with_options(import.as_str(), Some("text/javascript")));
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        options.set_name("hangtag");
-        let worker = Worker::new_with_options(&script, &options)
-            .map_err(|error| format!("the engine could not be started: {error:?}"))?;
-
+        let (worker, script) = start_worker(WORKER_SCRIPT, "hangtag")?;
         let client = *self;
         let on_message = EventListener::new(&worker, "message", move |event| {
             let data = event.unchecked_ref::<MessageEvent>().data().as_string().unwrap_or_default();
@@ -192,7 +202,7 @@ impl Client {
         Ok(Line { worker, _script: script, _listeners: [on_message, on_error] })
     }
 
-    fn send(&self, message: &ToWorker) {
+    pub(super) fn send(&self, message: &ToWorker) {
         let Ok(text) = serde_json::to_string(message) else { return };
         let sent = self.line.try_with_value(|line| {
             line.as_ref().map(|line| line.worker.post_message(&JsValue::from_str(&text)))
@@ -251,7 +261,12 @@ impl Client {
             FromWorker::Finished { run, stats } => {
                 self.with_open(run, |run| run.phase.set(Phase::Finished(stats)));
             }
-            FromWorker::Stopped { run } => state.end_run(run, Phase::Stopped),
+            FromWorker::Part { run, results } => self.take_part(run, results),
+            FromWorker::Stopped { run } => {
+                if !self.part_stopped(run) {
+                    state.end_run(run, Phase::Stopped);
+                }
+            }
             FromWorker::Failed { run: None, failure } => self.break_down(failure),
             FromWorker::Failed { run: Some(run), failure } => self.fail_run(run, failure),
             FromWorker::Isolation { blocked } => {
@@ -275,6 +290,12 @@ impl Client {
     }
 
     fn fail_run(&self, run: RunId, failure: Failure) {
+        if self.part_failed(run, &failure) {
+            if failure.needs_restart() {
+                self.state.model.set(Model::Failed(failure));
+            }
+            return;
+        }
         if untrack(|| self.state.run(run).is_none_or(|run| !run.phase.get().is_open())) {
             return;
         }
@@ -288,6 +309,7 @@ impl Client {
     /// The engine is not to be had: says so at the model, and at the run that waited for it.
     fn break_down(&self, failure: Failure) {
         self.pending.set_value(None);
+        self.halt_list(&failure);
         if let Some(run) = untrack(|| self.state.open_run()) {
             self.send(&ToWorker::Stop { run: run.id });
             self.state.end_run(run.id, Phase::Failed);
@@ -327,7 +349,8 @@ fn bring_results_into_sight() {
     });
 }
 
-fn focus_first_invalid() {
+/// Puts the cursor into the field that something is wrong with.
+pub(super) fn focus_first_invalid() {
     // After the signals have reached the document.
     request_animation_frame(|| {
         if let Ok(Some(field)) = document().query_selector("textarea[aria-invalid=true]") {

@@ -87,6 +87,11 @@ pub fn time_of_day() -> String {
     String::from(js_sys::Date::new_0().to_locale_time_string("default"))
 }
 
+/// A name that no other product of this browser gets: the milliseconds of now.
+pub fn new_id(start: &str) -> String {
+    format!("{start}-{}", js_sys::Date::now())
+}
+
 /// Puts text on the clipboard; whether the browser allowed it.
 pub async fn copy(text: String) -> bool {
     let clipboard = window().navigator().clipboard();

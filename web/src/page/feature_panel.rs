@@ -1,11 +1,12 @@
 //! The features to look for.
 
-use hangtag_task::presets;
 use hangtag_web::ask::{Field, count_features};
 use hangtag_web::units::plural;
 use leptos::prelude::*;
 
+use super::own_templates::OwnTemplates;
 use super::state::State;
+use super::template_choice::{SaveTemplate, TemplateChoice};
 use super::text_panel::{FieldError, invalid};
 
 /// Field for the feature list, with ready templates.
@@ -13,19 +14,6 @@ use super::text_panel::{FieldError, invalid};
 pub fn FeaturePanel() -> impl IntoView {
     let state = expect_context::<State>();
     let count = move || plural(state.list.with(|list| count_features(list)), "feature", "features");
-    let choose = move |event| {
-        let chosen = event_target_value(&event).parse::<usize>().ok();
-        state.template.set(chosen);
-        if let Some(template) = chosen.and_then(|index| presets().get(index)) {
-            let names: Vec<&str> =
-                template.features.iter().map(|feature| feature.name.as_str()).collect();
-            state.input_error.set(None);
-            state.list.set(names.join(", "));
-        }
-    };
-    let options = presets().iter().enumerate().map(|(index, template)| {
-        view! { <option value=index.to_string()>{template.name.clone()}</option> }
-    });
     view! {
         <section class="field">
             <div class="field-head">
@@ -50,18 +38,11 @@ pub fn FeaturePanel() -> impl IntoView {
             ></textarea>
             <FieldError field=Field::Features id="features-error" />
             <div class="chips">
-                <label class="hint" for="template">"Template"</label>
-                <select
-                    id="template"
-                    data-testid="template"
-                    prop:value=move || state.template.get().map_or(String::new(), |index| index.to_string())
-                    on:change=choose
-                >
-                    <option value="">"Own list"</option>
-                    {options.collect_view()}
-                </select>
+                <TemplateChoice />
+                <SaveTemplate />
                 <span class="hint" id="features-hint">"Separate with commas or lines"</span>
             </div>
+            <OwnTemplates />
         </section>
     }
 }

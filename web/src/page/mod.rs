@@ -6,17 +6,31 @@ mod client;
 mod device;
 mod feature_panel;
 mod header;
+mod list_actions;
+mod list_client;
+mod list_panel;
+mod list_results;
+mod list_state;
+mod list_store;
+mod list_table;
+mod list_tag;
 mod logo;
 mod model_card;
+mod own_templates;
 mod privacy;
 mod results;
 mod results_actions;
 mod results_table;
 mod samples;
 mod source_view;
+mod start_worker;
 mod state;
+mod template_choice;
 mod text_panel;
 mod unsupported;
+mod value_cell;
+mod view_switch;
+mod workbook;
 
 /// Puts the app into the page.
 pub fn mount() {

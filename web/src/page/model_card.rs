@@ -72,7 +72,7 @@ fn Absent() -> impl IntoView {
     };
     view! {
         <p class="quiet-text">
-            "Comes from this site once and is then kept in your browser. Extract fetches it as well."
+            "Comes from this site once, when it is first needed, and is then kept in your browser."
         </p>
         <div class="chips">
             <button type="button" data-testid="model-load" on:click=move |_| client.load()>{label}</button>

@@ -25,8 +25,8 @@ pub fn Privacy() -> impl IntoView {
                             ": your browser refuses requests to any other site, from the page and from the engine."
                         </li>
                         <li>
-                            "Model, last text and feature list stay in this browser's storage until you delete them. \
-                            No cookies, no analytics, no outside fonts or scripts."
+                            "Model, last text, feature list and an open list of products stay in this browser's storage until you \
+                            delete them. No cookies, no analytics, no outside fonts or scripts."
                         </li>
                     </ul>
                 </div>

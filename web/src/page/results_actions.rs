@@ -1,5 +1,6 @@
 //! What can be done with results, and what they took.
 
+use hangtag_web::correction::TrainingRows;
 use hangtag_web::export::{to_csv, to_json, to_tsv};
 use hangtag_web::protocol::RunStats;
 use hangtag_web::units::{plural, seconds};
@@ -41,6 +42,16 @@ pub fn ResultsActions(run: Run) -> impl IntoView {
             Ok(()) => format!("{name} saved"),
             Err(_) => "The browser did not allow the download".to_owned(),
         });
+    };
+    let is_corrected = {
+        let run = run.clone();
+        Memo::new(move |_| run.is_corrected())
+    };
+    let corrected = StoredValue::new(run.clone());
+    let save_training = move || {
+        let rows =
+            untrack(|| corrected.with_value(|run| run.training_rows(device::new_id("text"))));
+        said.set(save_training_rows("corrections.jsonl", &rows));
     };
     let (values, csv_values, json_text) = (run.clone(), run, json.clone());
     view! {
@@ -84,10 +95,39 @@ pub fn ResultsActions(run: Run) -> impl IntoView {
                 >
                     "Download JSON"
                 </button>
+                <Show when=move || is_corrected.get()>
+                    <button
+                        type="button"
+                        class="small"
+                        data-testid="download-training"
+                        title="What you have accepted or corrected, as a row to train a model on"
+                        on:click=move |_| save_training()
+                    >
+                        "Training row"
+                    </button>
+                </Show>
                 <span class="hint" role="status" data-testid="copied">{said}</span>
             </div>
             {move || stats().map(|stats| view! { <Figures stats /> })}
         </div>
+    }
+}
+
+/// Saves rows to train on, and says what came of it.
+pub fn save_training_rows(name: &str, rows: &TrainingRows) -> String {
+    let left_out = match rows.left_out {
+        0 => String::new(),
+        count => format!(
+            "; left out because they are not in the text: {}",
+            plural(count, "value", "values")
+        ),
+    };
+    match rows.products {
+        0 => format!("Nothing to train on{left_out}"),
+        count => match device::download(name, "application/jsonl", &rows.jsonl) {
+            Ok(()) => format!("{name} saved: {}{left_out}", plural(count, "product", "products")),
+            Err(_) => "The browser did not allow the download".to_owned(),
+        },
     }
 }
 

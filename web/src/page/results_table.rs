@@ -1,10 +1,11 @@
 //! The table of features. Rows are there from the start and fill in as answers come.
 
-use hangtag_task::FeatureValue;
+use hangtag_web::correction::{Correction, needs_review};
 use leptos::prelude::*;
 
-use super::source_view::scroll_to_mark;
+use super::client::Client;
 use super::state::{Phase, Run, State};
+use super::value_cell::ValueCell;
 
 /// Table of one run.
 #[component]
@@ -13,7 +14,7 @@ pub fn ResultsTable(run: Run) -> impl IntoView {
         .map(|index| view! { <TableRow run=run.clone() index /> })
         .collect_view();
     view! {
-        <table>
+        <table class="values">
             <caption class="visually-hidden">"Features of the product text, with value and confidence"</caption>
             <thead>
                 <tr>
@@ -24,56 +25,93 @@ pub fn ResultsTable(run: Run) -> impl IntoView {
             </thead>
             <tbody>{rows}</tbody>
         </table>
+        <Review run />
+    }
+}
+
+/// What the keys do, and one button for all that is right.
+#[component]
+fn Review(run: Run) -> impl IntoView {
+    let client = expect_context::<Client>();
+    let open = {
+        let rows = run.rows.clone();
+        Memo::new(move |_| {
+            let is_open = |row: &super::state::Row| {
+                row.value.with(Option::is_some) && row.correction.with(Option::is_none)
+            };
+            rows.iter().filter(|row| is_open(row)).count()
+        })
+    };
+    let accept_all = move |_| {
+        for (index, row) in run.rows.iter().enumerate() {
+            let is_open =
+                untrack(|| row.value.with(Option::is_some) && row.correction.with(Option::is_none));
+            if is_open {
+                client.correct(&run, index, Some(Correction::Accepted));
+            }
+        }
+    };
+    view! {
+        <div class="chips review">
+            <button
+                type="button"
+                class="small"
+                data-testid="accept-all"
+                disabled=move || open.get() == 0
+                on:click=accept_all
+            >
+                "Accept all"
+            </button>
+            <span class="hint keys">
+                <kbd>"Enter"</kbd>" correct "<kbd>"A"</kbd>" accept "<kbd>"Del"</kbd>" none "<kbd>"U"</kbd>" undo "
+                <kbd>"↑"</kbd>" "<kbd>"↓"</kbd>" move"
+            </span>
+        </div>
     }
 }
 
 #[component]
 fn TableRow(run: Run, index: usize) -> impl IntoView {
     let state = expect_context::<State>();
-    let Run { rows, phase, .. } = run;
-    let answer = rows[index].value.clone();
-    let point = {
-        let answer = answer.clone();
-        move || {
-            let is_found = answer
-                .with_untracked(|value| value.as_ref().is_some_and(|value| value.span.is_some()));
-            state.active.set(is_found.then_some(index));
-        }
+    let name = run.rows[index].name.clone();
+    let settled = {
+        let run = run.clone();
+        Memo::new(move |_| run.rows[index].settled(&run.text))
     };
-    let row_state = {
-        let answer = answer.clone();
-        move || {
-            answer.with(|value| match value {
-                None => "pending",
-                Some(FeatureValue { value: None, .. }) => "none",
-                Some(_) => "value",
-            })
-        }
+    let point = move || {
+        let is_found = settled
+            .with_untracked(|value| value.as_ref().is_some_and(|value| value.span.is_some()));
+        state.active.set(is_found.then_some(index));
     };
-    let cells = {
-        let point = point.clone();
-        move || match answer.get() {
-            None => view! { <Pending phase=phase.clone() /> }.into_any(),
-            Some(value) => {
-                let confidence = value.confidence;
-                view! {
-                    <ValueCell value index point=point.clone() />
-                    <ConfidenceCell confidence />
-                }
-                .into_any()
-            }
+    let row_state = move || {
+        settled.with(|value| match value {
+            None => "pending",
+            Some(value) if value.value.is_none() => "none",
+            Some(_) => "value",
+        })
+    };
+    let by_hand = move || settled.with(|value| value.as_ref()?.by_hand);
+    let phase = run.phase.clone();
+    let is_answered = Memo::new(move |_| settled.with(Option::is_some));
+    let cells = move || match is_answered.get() {
+        false => view! { <Pending phase=phase.clone() /> }.into_any(),
+        true => view! {
+            <ValueCell run=run.clone() index />
+            <ConfidenceCell run=run.clone() index />
         }
+        .into_any(),
     };
     view! {
         <tr
             data-testid="row"
             data-index=index.to_string()
             data-state=row_state
+            data-by-hand=by_hand
             class:active=move || state.active.get() == Some(index)
             on:mouseenter=move |_| point()
             on:mouseleave=move |_| state.active.set(None)
         >
-            <th scope="row" dir="auto" data-testid="feature-name">{rows[index].name.clone()}</th>
+            <th scope="row" dir="auto" data-testid="feature-name">{name}</th>
             {cells}
         </tr>
     }
@@ -88,55 +126,54 @@ fn Pending(phase: ArcRwSignal<Phase>) -> impl IntoView {
     }
 }
 
+/// How sure the model is; or what a person made of the answer, with the way back.
 #[component]
-fn ValueCell(
-    value: FeatureValue,
-    index: usize,
-    point: impl Fn() + Clone + 'static,
-) -> impl IntoView {
-    let state = expect_context::<State>();
-    let (start, end) = match value.span {
-        Some(span) => (Some(span.start.to_string()), Some(span.end.to_string())),
-        None => (None, None),
+fn ConfidenceCell(run: Run, index: usize) -> impl IntoView {
+    let client = expect_context::<Client>();
+    let row_run = run.clone();
+    let answer = move || row_run.rows[index].value.get();
+    let correction = {
+        let run = run.clone();
+        move || run.rows[index].correction.get()
     };
-    let content = match value.value {
-        None => view! { <span class="none">"none"</span> }.into_any(),
-        Some(text) if value.span.is_some() => view! {
-            <button
-                type="button"
-                class="found"
-                dir="auto"
-                title="Show in the text"
-                on:focus=move |_| point()
-                on:blur=move |_| state.active.set(None)
-                on:click=move |_| {
-                    state.active.set(Some(index));
-                    scroll_to_mark(index);
+    let content = {
+        let answer = answer.clone();
+        move || {
+            let Some(answer) = answer() else { return ().into_any() };
+            match correction() {
+                Some(correction) => {
+                    let run = run.clone();
+                    view! {
+                        <span class="by-hand" data-testid="by-hand">{correction.name()}</span>
+                        <button
+                            type="button"
+                            class="quiet"
+                            data-testid="undo"
+                            on:click=move |_| client.correct(&run, index, None)
+                        >
+                            "Undo"
+                        </button>
+                    }
+                    .into_any()
                 }
-            >
-                {text}
-            </button>
+                None => view! {
+                    <meter min="0" max="1" value=answer.confidence.to_string() aria-hidden="true"></meter>
+                    <span class:unsure=needs_review(&answer)>{percent_words(answer.confidence)}</span>
+                }
+                .into_any(),
+            }
         }
-        .into_any(),
-        Some(text) => view! {
-            <span dir="auto">{text}</span>
-            <span class="tag-note" title="The model's own words: this value is not in the text">"not in the text"</span>
-        }
-        .into_any(),
     };
-    view! { <td data-testid="value" data-start=start data-end=end>{content}</td> }
+    let confidence = move || answer().map(|answer| answer.confidence.to_string());
+    view! {
+        <td class="confidence" data-testid="confidence" data-confidence=confidence>{content}</td>
+    }
 }
 
-#[component]
-fn ConfidenceCell(confidence: f32) -> impl IntoView {
-    let words = match (100.0 * confidence).round() {
+/// A confidence as people read it.
+pub fn percent_words(confidence: f32) -> String {
+    match (100.0 * confidence).round() {
         0.0 => "<1%".to_owned(),
         percent => format!("{percent}%"),
-    };
-    view! {
-        <td class="confidence" data-testid="confidence" data-confidence=confidence.to_string()>
-            <meter min="0" max="1" value=confidence.to_string() aria-hidden="true"></meter>
-            <span>{words}</span>
-        </td>
     }
 }

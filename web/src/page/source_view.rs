@@ -13,9 +13,7 @@ pub fn SourceView(run: Run) -> impl IntoView {
     let state = expect_context::<State>();
     let Run { text, rows, .. } = run;
     let parts = Memo::new(move |_| {
-        let span = |row: &super::state::Row| {
-            row.value.with(|value| value.as_ref().and_then(|value| value.span))
-        };
+        let span = |row: &super::state::Row| row.settled(&text)?.span;
         let spans: Vec<_> =
             rows.iter().enumerate().filter_map(|(index, row)| Some((index, span(row)?))).collect();
         pieces(&text, &spans)

@@ -3,16 +3,22 @@
 use std::sync::Arc;
 
 use gloo::storage::{LocalStorage, Storage as _};
-use hangtag_task::{Feature, FeatureValue, presets};
+use hangtag_task::{Feature, FeatureValue, Template};
 use hangtag_web::ask::AskError;
+use hangtag_web::correction::{Checked, Correction, Settled, TrainingRows};
 use hangtag_web::protocol::{Failure, Gpu, LoadStep, Loaded, Package, RunId, RunStats, RunStep};
+use hangtag_web::templates::{Chosen, Templates};
 use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::device::Obstacle;
+use super::list_state::ListState;
 
 /// Earlier results that the page keeps.
 const MAX_RUNS: usize = 20;
 const TEXT_KEY: &str = "hangtag.text";
+const TEMPLATES_KEY: &str = "hangtag.templates";
+const VIEW_KEY: &str = "hangtag.view";
 const FEATURES_KEY: &str = "hangtag.features";
 const FIRST_FEATURES: &str = "Brand, Product type, Color, Material, Size";
 
@@ -23,8 +29,10 @@ pub struct State {
     pub text: RwSignal<String>,
     /// The feature list, as in its field.
     pub list: RwSignal<String>,
-    /// The chosen template, an index into [`presets`].
-    pub template: RwSignal<Option<usize>>,
+    /// The chosen template.
+    pub template: RwSignal<Option<Chosen>>,
+    /// The person's own templates.
+    pub own_templates: RwSignal<Templates>,
     /// What is wrong with the input of the last attempt.
     pub input_error: RwSignal<Option<AskError>>,
     /// The model package, once its manifest is read.
@@ -43,6 +51,20 @@ pub struct State {
     pub active: RwSignal<Option<usize>>,
     /// The last proof of the policy: page and worker blocked.
     pub isolation: RwSignal<Isolation>,
+    /// What the page is used for.
+    pub view: RwSignal<View>,
+    /// The list of products.
+    pub products: ListState,
+}
+
+/// What the page is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum View {
+    /// One text.
+    Text,
+    /// A list of products.
+    List,
 }
 
 /// Where the model stands.
@@ -100,14 +122,41 @@ pub struct Run {
     pub part: ArcRwSignal<Option<(usize, usize)>>,
     /// Time of day when it began.
     pub began: String,
+    /// What was asked.
+    pub features: Arc<[Feature]>,
+    /// The category of the template that was chosen; may be empty.
+    pub category: String,
+    /// The product of the list that this is the tag of.
+    pub product: Option<usize>,
 }
 
 /// One feature of a run.
 pub struct Row {
     /// The feature's name.
     pub name: String,
-    /// Its answer, once there.
+    /// The model's answer, once there.
     pub value: ArcRwSignal<Option<FeatureValue>>,
+    /// What a person made of it.
+    pub correction: ArcRwSignal<Option<Correction>>,
+}
+
+impl Row {
+    /// Waits for its answer.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            value: ArcRwSignal::new(None),
+            correction: ArcRwSignal::new(None),
+        }
+    }
+
+    /// The value that counts: the answer, or what a person made of it.
+    pub fn settled(&self, text: &str) -> Option<Settled> {
+        let correction = self.correction.get();
+        self.value.with(|value| {
+            value.as_ref().map(|value| Settled::new(value, correction.as_ref(), text))
+        })
+    }
 }
 
 /// Where a run stands.
@@ -144,9 +193,31 @@ impl Phase {
 }
 
 impl Run {
-    /// The answers there are, in the order asked.
-    pub fn values(&self) -> Vec<FeatureValue> {
-        self.rows.iter().filter_map(|row| row.value.get()).collect()
+    /// The values there are, in the order asked.
+    pub fn values(&self) -> Vec<Settled> {
+        self.rows.iter().filter_map(|row| row.settled(&self.text)).collect()
+    }
+
+    /// What a person has settled, as a row to train on.
+    pub fn training_rows(&self, id: String) -> TrainingRows {
+        let answered = || self.rows.iter().filter(|row| row.value.with(Option::is_some));
+        let answers: Vec<FeatureValue> = answered().filter_map(|row| row.value.get()).collect();
+        let corrections: Vec<_> = answered().map(|row| row.correction.get()).collect();
+        let mut rows = TrainingRows::default();
+        rows.add(&Checked {
+            id,
+            category: &self.category,
+            text: &self.text,
+            features: &self.features,
+            answers: &answers,
+            corrections: &corrections,
+        });
+        rows
+    }
+
+    /// Whether a person has settled anything of it.
+    pub fn is_corrected(&self) -> bool {
+        self.rows.iter().any(|row| row.correction.with(Option::is_some))
     }
 
     fn has_answers(&self) -> bool {
@@ -163,6 +234,7 @@ impl State {
                 LocalStorage::get(FEATURES_KEY).unwrap_or_else(|_| FIRST_FEATURES.to_owned()),
             ),
             template: RwSignal::new(None),
+            own_templates: RwSignal::new(LocalStorage::get(TEMPLATES_KEY).unwrap_or_default()),
             input_error: RwSignal::new(None),
             package: RwSignal::new(None),
             gpu: RwSignal::new(None),
@@ -172,17 +244,58 @@ impl State {
             failure: RwSignal::new(None),
             active: RwSignal::new(None),
             isolation: RwSignal::new(Isolation::default()),
+            view: RwSignal::new(LocalStorage::get(VIEW_KEY).unwrap_or(View::Text)),
+            products: ListState::empty(),
         };
         // A full or forbidden storage costs only the memory of the fields.
         Effect::new(move |_| drop(LocalStorage::set(TEXT_KEY, state.text.get())));
         Effect::new(move |_| drop(LocalStorage::set(FEATURES_KEY, state.list.get())));
+        Effect::new(move |_| drop(LocalStorage::set(VIEW_KEY, state.view.get())));
         state
     }
 
     /// The features that the chosen template describes.
-    pub fn template_features(&self) -> &'static [Feature] {
-        let chosen = self.template.get_untracked().and_then(|index| presets().get(index));
-        chosen.map_or(&[], |template| &template.features)
+    pub fn template_features(&self) -> Vec<Feature> {
+        self.chosen_template().map(|template| template.features).unwrap_or_default()
+    }
+
+    /// The category that the chosen template is for; may be empty.
+    pub fn template_category(&self) -> String {
+        self.chosen_template().map(|template| template.category).unwrap_or_default()
+    }
+
+    fn chosen_template(&self) -> Option<Template> {
+        let chosen = self.template.get_untracked()?;
+        self.own_templates.with_untracked(|own| chosen.find(own).cloned())
+    }
+
+    /// Chooses a template, or none, and puts its features into the field.
+    pub fn choose_template(&self, chosen: Option<Chosen>) {
+        self.template.set(chosen);
+        if let Some(template) = self.chosen_template() {
+            let names: Vec<&str> =
+                template.features.iter().map(|feature| feature.name.as_str()).collect();
+            self.input_error.set(None);
+            self.list.set(names.join(", "));
+        }
+    }
+
+    /// Changes the person's own templates and keeps them.
+    ///
+    /// # Errors
+    /// Why the change was not made, or not kept, in words.
+    pub fn change_templates<T>(
+        &self,
+        change: impl FnOnce(&mut Templates) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let mut own = self.own_templates.get_untracked();
+        let changed = change(&mut own)?;
+        let kept = LocalStorage::set(TEMPLATES_KEY, &own);
+        self.own_templates.set(own);
+        match kept {
+            Ok(()) => Ok(changed),
+            Err(_) => Err("The browser did not keep it; export it to a file.".to_owned()),
+        }
     }
 
     /// The run of this number.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use futures_channel::mpsc::{UnboundedReceiver, unbounded};
 use hangtag_engine::{EngineError, EngineOptions, Gpu, GpuOptions, LoadProgress};
-use hangtag_extract::{ExtractError, Extractor, Progress};
+use hangtag_extract::{ExtractError, Extraction, Extractor, Progress};
 use hangtag_task::{Feature, TASK_VERSION};
 use hangtag_web::protocol::{
     Failure, FailureKind, FromWorker, Loaded, Package, RunId, RunStats, RunStep, Storage, ToWorker,
@@ -42,6 +42,9 @@ async fn serve(wishes: Wishes, mut queue: UnboundedReceiver<ToWorker>) {
             ToWorker::Load => session.load().await,
             ToWorker::Extract { run, text, features } => {
                 session.extract(run, &text, &features).await
+            }
+            ToWorker::ExtractPart { run, texts, features } => {
+                session.extract_part(run, &texts, &features).await
             }
             ToWorker::Forget => session.forget().await,
             // Never queued: heard at once.
@@ -215,11 +218,33 @@ impl Session {
             Err(ExtractError::Cancelled { .. }) => FromWorker::Stopped { run },
             Err(error) => FromWorker::Failed { run: Some(run), failure: extract_failure(error) },
         };
-        if matches!(&answer, FromWorker::Failed { failure, .. } if failure.kind == FailureKind::DeviceLost)
+        self.answer(&answer);
+    }
+
+    async fn extract_part(&mut self, run: RunId, texts: &[String], features: &[Feature]) {
+        if self.wishes.is_stopped(run) {
+            return post(&FromWorker::Stopped { run });
+        }
+        let Some((extractor, _)) = &mut self.model else {
+            return post(&FromWorker::Failed { run: Some(run), failure: not_loaded() });
+        };
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let wishes = self.wishes.clone();
+        let observe = &mut move |_, _| match wishes.is_stopped(run) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        };
+        let results = extractor.extract_many(&texts, features, observe).await;
+        self.answer(&part(run, results));
+    }
+
+    /// Posts how a run ended. A model on a GPU that is gone is gone with it.
+    fn answer(&mut self, answer: &FromWorker) {
+        if matches!(answer, FromWorker::Failed { failure, .. } if failure.kind == FailureKind::DeviceLost)
         {
             self.model = None;
         }
-        post(&answer);
+        post(answer);
     }
 
     async fn forget(&mut self) {
@@ -249,6 +274,22 @@ async fn load_extractor(sources: Vec<BlobSource>, gpu: Gpu) -> Result<Extractor,
         meter.report(Step::Uploading, progress.loaded_bytes);
     };
     Extractor::load(gguf, gpu, options, report).await.map_err(extract_failure)
+}
+
+/// The answer to a part of a list. A text that cannot be read is told with the others; what lies in the engine ends the run.
+fn part(run: RunId, results: Vec<Result<Extraction, ExtractError>>) -> FromWorker {
+    let mut told = Vec::with_capacity(results.len());
+    for result in results {
+        told.push(match result {
+            Ok(extraction) => Ok(extraction.features),
+            Err(ExtractError::Cancelled { .. }) => return FromWorker::Stopped { run },
+            Err(error) => match extract_failure(error) {
+                Failure { kind: FailureKind::Input, message } => Err(message),
+                failure => return FromWorker::Failed { run: Some(run), failure },
+            },
+        });
+    }
+    FromWorker::Part { run, results: told }
 }
 
 fn told(run: RunId, progress: Progress) -> FromWorker {

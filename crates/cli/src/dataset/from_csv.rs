@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
+use hangtag_products::{Lines, delimiter, without_byte_order_mark};
 use hangtag_task::dataset::{Columns, Export, Missing, Record, product_of_record};
 use hangtag_task::{Product, RowError, RowProblem};
 
 use super::args::{FromCsvArgs, MissingArg};
 use super::files::{BadRows, lines, read_text, write_whole};
 use crate::failure::bad_input;
-use crate::products::{Lines, delimiter, without_byte_order_mark};
 
 pub fn run(args: &FromCsvArgs) -> Result<()> {
     let text = read_text(&args.file)?;

@@ -106,7 +106,35 @@ fn lists_without_texts() {
     refused(
         &[("p.jsonl", b"\n")],
         &["extract", "--features", "Brand", "p.jsonl"],
-        "error: p.jsonl holds no products\n",
+        "error: p.jsonl: the file is empty\n",
+    );
+}
+
+#[test]
+fn a_workbook_without_texts() {
+    let shop = include_bytes!("../../../products/tests/golden/shop.xlsx");
+    refused(
+        &[("shop.xlsx", shop)],
+        &["extract", "--features", "Brand", "shop.xlsx"],
+        "error: shop.xlsx: no column named \"text\"\n\
+         hint: its columns are \"title\", \"description\", \"price\", \"for two\", \"since\", \"in stock\"; \
+         name the one with the product text: --text-column NAME\n",
+    );
+    let cut = &shop[..shop.len() / 2];
+    let said = hangtag(
+        folder(&[("cut.xlsx", cut)]).path(),
+        &["extract", "--features", "Brand", "cut.xlsx"],
+    );
+    assert_eq!(said.code, 2);
+    assert!(said.err.starts_with("error: cut.xlsx: the workbook cannot be read: "), "{}", said.err);
+}
+
+#[test]
+fn a_workbook_in_place_of_a_list() {
+    refused(
+        &[("p.csv", b"PK\x03\x04\0\0")],
+        &["extract", "--features", "Brand", "p.csv"],
+        "error: p.csv: this is a spreadsheet or another packed file, not text: save it as CSV first\n",
     );
 }
 

@@ -1,122 +1,27 @@
 //! The built page in a headless Chromium, with a tiny model for the flows and once with the real one.
 
+mod corrections;
+mod list;
+mod stage;
+mod templates;
+
 use anyhow::{Context, Result};
 use hangtag_engine::EngineOptions;
 use hangtag_extract::Extractor;
 use hangtag_task::{Feature, FeatureValue, parse_feature_list};
-use hangtag_tests::browser::{Browser, BrowserOptions};
+use hangtag_tests::browser::BrowserOptions;
 use hangtag_tests::engines::gpu;
-use hangtag_tests::goldens;
 use hangtag_tests::require::require;
-use hangtag_tests::site::{Site, dist};
-use hangtag_tests::variants::Variant;
 use hangtag_weights::registry::DEFAULT_MODEL;
-use hangtag_weights::{ByteSource, DType, FileSource, Gguf, MemorySource, fetch, trained};
-use serde::Deserialize;
+use hangtag_weights::{ByteSource, FileSource, Gguf, MemorySource, fetch, trained};
 use serde_json::json;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use thirtyfour::prelude::*;
-use xtask::programs;
+
+use stage::{Row, Stage, stage, tiny};
 
 const TEXT: &str = "Linen shirt with long sleeves, color white, size M. Washable? Yes. Brand: Nordlys. Price 39.90 EUR.";
 const FEATURES: &str = "Brand, Color, Size, Material, Sleeves, Price, Care, Collar, Origin, Season";
-
-/// The page on a site of its own, in a browser of its own.
-struct Stage {
-    site: Site,
-    browser: Browser,
-}
-
-/// `None` after saying loudly what is missing. The package `models/tiny` is there.
-async fn stage(what: &str, options: BrowserOptions) -> Result<Option<Stage>> {
-    let what = format!("page: {what}");
-    let Some(dist) = require(&what, dist()) else { return Ok(None) };
-    let found =
-        |program: Option<PathBuf>, name: &str| program.ok_or(format!("{name} is not installed"));
-    let Some(chrome) = require(&what, found(programs::chrome(), "Chromium")) else {
-        return Ok(None);
-    };
-    let Some(driver) = require(&what, found(programs::chromedriver(), "chromedriver")) else {
-        return Ok(None);
-    };
-    let site = Site::of(&dist)?;
-    site.add_package("tiny", &tiny()?)?;
-    let browser = Browser::start(&driver, &chrome, options).await?;
-    Ok(Some(Stage { site, browser }))
-}
-
-/// The golden llama with 4-bit weights. The newline's row of the output matrix is made larger, so that most answers are
-/// short: "none", or a few letters that are likely to be in the text.
-fn tiny() -> Result<Vec<u8>> {
-    let mut variant = Variant::read(&goldens::open("llama")?)?;
-    let tokens = variant.metadata.get_str_array("tokenizer.ggml.tokens")?;
-    let newline = tokens.iter().position(|token| token == "Ċ").context("no newline token")?;
-    let output = variant.tensor_mut("output.weight");
-    let hidden_size = output.len() / 320;
-    output[newline * hidden_size..][..hidden_size].iter_mut().for_each(|weight| *weight *= 3.0);
-    variant.to_bytes(DType::Q4_0, DType::Q8_0)
-}
-
-/// A row of the page's table.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-struct Row {
-    name: String,
-    state: String,
-    value: Option<String>,
-    span: Option<(usize, usize)>,
-    confidence: Option<f32>,
-}
-
-impl Stage {
-    async fn open(&self, package: &str) -> Result<()> {
-        self.browser.driver().goto(self.site.url(package)).await?;
-        self.browser.element("text").await.map(|_| ())
-    }
-
-    /// Fills in both fields, presses Extract and waits for the end, which must be a good one.
-    async fn extract(&self, text: &str, features: &str) -> Result<Vec<Row>> {
-        self.start(text, features).await?;
-        let phase = self
-            .browser
-            .attribute_becomes("results", "data-phase", &["finished", "failed", "stopped"])
-            .await?;
-        let error = self.browser.text("run-error").await?;
-        assert_eq!(phase, "finished", "{error:?}");
-        self.rows().await
-    }
-
-    async fn start(&self, text: &str, features: &str) -> Result<()> {
-        self.browser.fill("text", text).await?;
-        self.browser.fill("features", features).await?;
-        self.browser.click("extract").await
-    }
-
-    async fn rows(&self) -> Result<Vec<Row>> {
-        let body = "
-            const number = text => text === undefined ? null : Number(text);
-            return [...document.querySelectorAll('[data-testid=row]')].map(row => {
-                const cell = name => row.querySelector(`[data-testid=${name}]`);
-                const { start, end } = cell('value').dataset;
-                const state = row.dataset.state;
-                return {
-                    name: cell('feature-name').textContent,
-                    state,
-                    value: state === 'value' ? cell('value').firstElementChild.textContent : null,
-                    span: start === undefined ? null : [number(start), number(end)],
-                    confidence: number(cell('confidence')?.dataset.confidence),
-                };
-            })";
-        self.browser.script(body, vec![]).await
-    }
-
-    /// Number of elements that match a CSS selector.
-    async fn count(&self, selector: &str) -> Result<usize> {
-        self.browser
-            .script("return document.querySelectorAll(arguments[0]).length", vec![json!(selector)])
-            .await
-    }
-}
 
 /// What the native engine answers; `None` without a GPU.
 fn native<S: ByteSource>(

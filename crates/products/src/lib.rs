@@ -1,0 +1,21 @@
+//! Lists of products, as shops export them: read from CSV, TSV or JSON Lines, and written back with what was found.
+//!
+//! A row that cannot be read stays in the list with its reason; nothing of a file is dropped.
+
+mod encoding;
+mod error;
+mod likely;
+mod lines;
+mod list;
+mod quotes;
+#[cfg(feature = "workbook")]
+mod workbook;
+mod write;
+
+pub use encoding::{Encoding, decode};
+pub use error::ListError;
+pub use lines::Lines;
+pub use list::{Form, Products, Row, delimiter, without_byte_order_mark};
+#[cfg(feature = "workbook")]
+pub use workbook::csv_of_workbook;
+pub use write::{Answers, Detail, Writer};

@@ -1,0 +1,108 @@
+//! Start, Pause and Go on, for a list.
+
+use hangtag_web::ask::asked_features;
+use leptos::prelude::*;
+
+use super::client::Client;
+use super::list_state::ListPhase;
+use super::state::State;
+
+/// The buttons of the list.
+#[component]
+pub fn ListActions() -> impl IntoView {
+    let list = expect_context::<State>().products;
+    let client = expect_context::<Client>();
+    let first = move || {
+        match list.phase.get() {
+        ListPhase::Running => view! {
+            <button type="button" class="primary" data-testid="list-pause" on:click=move |_| client.pause_list()>
+                "Pause"
+            </button>
+        }
+        .into_any(),
+        ListPhase::Paused => view! {
+            <button type="button" class="primary" data-testid="list-go-on" on:click=move |_| client.go_on_with_list()>
+                "Go on"
+            </button>
+        }
+        .into_any(),
+        ListPhase::Finished => ().into_any(),
+        phase => view! {
+            <button
+                type="button"
+                class="primary"
+                data-testid="list-start"
+                disabled=phase != ListPhase::Chosen
+                on:click=move |_| client.start_list()
+            >
+                "Start"
+            </button>
+        }
+        .into_any(),
+    }
+    };
+    view! {
+        <div class="actions">
+            {first}
+            <StartOver />
+        </div>
+        <Changed />
+    }
+}
+
+/// Whether fields and columns ask for something else than the rows were filled in with.
+fn is_changed(state: State) -> bool {
+    let Some(setup) = state.products.setup.get() else { return false };
+    state.template.track();
+    let names = state.list.with(|list| asked_features(list, &[])).unwrap_or_default();
+    let same = names
+        .iter()
+        .map(|feature| &feature.name)
+        .eq(setup.features.iter().map(|feature| &feature.name));
+    !same || state.products.text_columns.with(|columns| *columns != setup.text_columns)
+}
+
+/// Starts anew; asks once more, because what was filled in goes.
+#[component]
+fn StartOver() -> impl IntoView {
+    let list = expect_context::<State>().products;
+    let client = expect_context::<Client>();
+    let is_asking = RwSignal::new(false);
+    let press = move |_| {
+        let is_sure = is_asking.get_untracked();
+        is_asking.set(!is_sure);
+        if is_sure {
+            client.start_list();
+        }
+    };
+    let may_start_over =
+        move || matches!(list.phase.get(), ListPhase::Paused | ListPhase::Finished);
+    view! {
+        <Show when=may_start_over>
+            <button
+                type="button"
+                class:danger=is_asking
+                data-testid="list-start-over"
+                on:blur=move |_| is_asking.set(false)
+                on:click=press
+            >
+                {move || if is_asking.get() { "Discard the results" } else { "Start over" }}
+            </button>
+        </Show>
+    }
+}
+
+#[component]
+fn Changed() -> impl IntoView {
+    let state = expect_context::<State>();
+    let words = move || {
+        let setup = state.products.setup.get().filter(|_| is_changed(state))?;
+        let names: Vec<&str> = setup.features.iter().map(|feature| feature.name.as_str()).collect();
+        let columns = setup.text_columns.join(" + ");
+        Some(format!(
+            "This list is being filled in with {} from {columns}. Start over to use what the fields say now.",
+            names.join(", ")
+        ))
+    };
+    move || words().map(|words| view! { <p class="note" data-testid="list-changed">{words}</p> })
+}

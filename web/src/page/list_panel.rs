@@ -1,0 +1,163 @@
+//! The file of a list: where it is dropped, what is in it, which of its columns are read.
+
+use hangtag_web::units::plural;
+use leptos::ev::DragEvent;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+
+use super::client::Client;
+use super::list_state::{ListPhase, OpenList};
+use super::state::State;
+
+/// The drop zone, or the open file.
+#[component]
+pub fn ListPanel() -> impl IntoView {
+    let list = expect_context::<State>().products;
+    let problem = move || {
+        list.problem.get().map(
+            |problem| view! { <p class="field-error" data-testid="list-problem">{problem}</p> },
+        )
+    };
+    view! {
+        <section class="field" aria-labelledby="list-title">
+            <div class="field-head">
+                <h2 id="list-title">"List of products"</h2>
+            </div>
+            {move || match list.open.get() {
+                Some(open) => view! { <File open=open.as_ref() /> }.into_any(),
+                None => view! { <DropZone /> }.into_any(),
+            }}
+            <div role="alert">{problem}</div>
+        </section>
+    }
+}
+
+#[component]
+fn DropZone() -> impl IntoView {
+    let list = expect_context::<State>().products;
+    let client = expect_context::<Client>();
+    let is_over = RwSignal::new(false);
+    let open = move |files: Option<web_sys::FileList>| {
+        if let Some(file) = files.and_then(|files| files.get(0)) {
+            client.open_list(file);
+        }
+    };
+    let over = move |event: DragEvent| {
+        event.prevent_default();
+        is_over.set(true);
+    };
+    let drop = move |event: DragEvent| {
+        event.prevent_default();
+        is_over.set(false);
+        open(event.data_transfer().and_then(|data| data.files()));
+    };
+    let chosen = move |event: leptos::ev::Event| {
+        let input =
+            event.target().and_then(|target| target.dyn_into::<web_sys::HtmlInputElement>().ok());
+        open(input.and_then(|input| input.files()));
+    };
+    let is_opening = move || list.phase.get() == ListPhase::Opening;
+    view! {
+        <label
+            class="drop"
+            class:over=is_over
+            data-testid="list-drop"
+            on:dragover=over
+            on:dragleave=move |_| is_over.set(false)
+            on:drop=drop
+        >
+            <input
+                type="file"
+                class="visually-hidden"
+                id="list-file"
+                data-testid="list-file"
+                accept=".csv,.tsv,.txt,.jsonl,.ndjson,.xlsx,.xlsm,text/csv"
+                on:change=chosen
+            />
+            <span class="drop-title">
+                {move || if is_opening() { "Reading …" } else { "Drop a file, or choose one" }}
+            </span>
+            <span class="hint">"CSV, TSV, JSON Lines or XLSX, with a product a row. It stays on this device."</span>
+        </label>
+    }
+}
+
+#[component]
+fn File<'a>(open: &'a OpenList) -> impl IntoView {
+    let list = expect_context::<State>().products;
+    let products = &open.products;
+    let facts = format!(
+        "{} · {} · {}",
+        plural(products.rows.len(), "product", "products"),
+        plural(products.columns.len(), "column", "columns"),
+        products.encoding.name()
+    );
+    let columns = products.columns.clone();
+    let order = columns.clone();
+    let column = move |name: String| {
+        let (order, own, named) = (order.clone(), name.clone(), name.clone());
+        let is_read = move || list.text_columns.with(|read| read.contains(&own));
+        let change = move |event| {
+            list.problem.set(None);
+            list.text_columns.update(|read| match event_target_checked(&event) {
+                // Texts are joined in the order of the file.
+                true => {
+                    read.push(named.clone());
+                    read.sort_by_key(|name| order.iter().position(|other| other == name));
+                }
+                false => read.retain(|name| *name != named),
+            });
+        };
+        view! {
+            <label class="check">
+                <input
+                    type="checkbox"
+                    data-testid="list-column"
+                    data-name=name.clone()
+                    prop:checked=is_read
+                    disabled=move || list.phase.get() == ListPhase::Running
+                    on:change=change
+                />
+                <span dir="auto">{name.clone()}</span>
+            </label>
+        }
+    };
+    view! {
+        <div class="file" data-testid="list-open">
+            <div>
+                <p class="file-name" data-testid="list-name" dir="auto">{open.name.clone()}</p>
+                <p class="hint" data-testid="list-facts">{facts}</p>
+            </div>
+            <Remove />
+            <fieldset class="columns-read">
+                <legend class="hint">"Columns to read as the product text"</legend>
+                {columns.into_iter().map(column).collect_view()}
+            </fieldset>
+        </div>
+    }
+}
+
+/// Removes the list; asks once more where rows are filled in.
+#[component]
+fn Remove() -> impl IntoView {
+    let list = expect_context::<State>().products;
+    let client = expect_context::<Client>();
+    let is_asking = RwSignal::new(false);
+    let press = move |_| {
+        if list.setup.with_untracked(Option::is_some) && !is_asking.get_untracked() {
+            is_asking.set(true);
+        } else {
+            client.remove_list();
+        }
+    };
+    view! {
+        <div class="chips">
+            <button type="button" class="quiet" class:danger=is_asking data-testid="list-remove" on:click=press>
+                {move || if is_asking.get() { "Remove it with its results" } else { "Remove" }}
+            </button>
+            <Show when=move || is_asking.get()>
+                <button type="button" class="quiet" on:click=move |_| is_asking.set(false)>"Keep"</button>
+            </Show>
+        </div>
+    }
+}

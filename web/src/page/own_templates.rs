@@ -1,0 +1,216 @@
+//! The person's own templates: renamed, copied, deleted, exchanged as files.
+
+use hangtag_web::ask::sentence;
+use hangtag_web::templates::{Chosen, to_json};
+use hangtag_web::units::plural;
+use leptos::ev::SubmitEvent;
+use leptos::html::Input;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+
+use super::device;
+use super::state::State;
+
+/// The list of them, folded away.
+#[component]
+pub fn OwnTemplates() -> impl IntoView {
+    let state = expect_context::<State>();
+    let said = RwSignal::new(String::new());
+    let names = move || {
+        let own = state.own_templates.get();
+        own.all().iter().map(|template| template.name.clone()).collect::<Vec<_>>()
+    };
+    let is_empty = move || state.own_templates.with(|own| own.all().is_empty());
+    let export = move |_| {
+        let json = state.own_templates.with_untracked(|own| to_json(own.all()));
+        said.set(save("templates.json", &json));
+    };
+    view! {
+        <details class="own-templates" data-testid="own-templates">
+            <summary>"Your templates"</summary>
+            <ul>
+                <For each=names key=|name| name.clone() let(name)>
+                    <Entry name said />
+                </For>
+            </ul>
+            <div class="chips">
+                <Import said />
+                <button type="button" class="small" data-testid="templates-export" disabled=is_empty on:click=export>
+                    "Export all"
+                </button>
+                <span class="hint" role="status" data-testid="templates-said">{said}</span>
+            </div>
+        </details>
+    }
+}
+
+fn save(name: &str, json: &str) -> String {
+    match device::download(name, "application/json", json) {
+        Ok(()) => format!("{name} saved"),
+        Err(_) => "The browser did not allow the download".to_owned(),
+    }
+}
+
+#[component]
+fn Import(said: RwSignal<String>) -> impl IntoView {
+    let state = expect_context::<State>();
+    let import = move |event: leptos::ev::Event| {
+        let input =
+            event.target().and_then(|target| target.dyn_into::<web_sys::HtmlInputElement>().ok());
+        let Some(input) = input else { return };
+        let Some(file) = input.files().and_then(|files| files.get(0)) else { return };
+        // The same file may be chosen again once it is mended.
+        input.set_value("");
+        spawn_local(async move {
+            let text = JsFuture::from(file.text()).await.ok().and_then(|text| text.as_string());
+            let imported = state.change_templates(|own| own.import(&text.unwrap_or_default()));
+            said.set(match imported {
+                Ok(names) => format!("{} added", plural(names.len(), "template", "templates")),
+                Err(problem) => sentence(&format!("{}: {problem}", file.name())),
+            });
+        });
+    };
+    view! {
+        <label class="small file-button">
+            <input
+                type="file"
+                class="visually-hidden"
+                data-testid="templates-import"
+                accept=".json,application/json"
+                on:change=import
+            />
+            "Import"
+        </label>
+    }
+}
+
+/// One template with its buttons.
+#[component]
+fn Entry(name: String, said: RwSignal<String>) -> impl IntoView {
+    let state = expect_context::<State>();
+    let is_renaming = RwSignal::new(false);
+    let is_asking = RwSignal::new(false);
+    let count = {
+        let name = name.clone();
+        move || {
+            let features =
+                state.own_templates.with(|own| own.get(&name).map_or(0, |own| own.features.len()));
+            plural(features, "feature", "features")
+        }
+    };
+    let with_name = |act: fn(State, &str, RwSignal<String>)| {
+        let name = name.clone();
+        move |_| act(state, &name, said)
+    };
+    let (choose, copy, export) = (with_name(choose), with_name(copy), with_name(export));
+    let delete = with_name(delete);
+    let press_delete = move |event| {
+        let is_sure = is_asking.get_untracked();
+        is_asking.set(!is_sure);
+        if is_sure {
+            delete(event);
+        }
+    };
+    let shown = name.clone();
+    let row = move || match is_renaming.get() {
+        true => view! { <Rename name=shown.clone() is_renaming said /> }.into_any(),
+        false => view! { <span class="template-name" dir="auto">{shown.clone()}</span> }.into_any(),
+    };
+    view! {
+        <li data-testid="own-template" data-name=name.clone()>
+            {row}
+            <span class="count">{count}</span>
+            <span class="chips">
+                <button type="button" class="quiet" data-testid="template-use" on:click=choose>"Use"</button>
+                <button type="button" class="quiet" data-testid="template-rename" on:click=move |_| is_renaming.set(true)>
+                    "Rename"
+                </button>
+                <button type="button" class="quiet" data-testid="template-copy" on:click=copy>"Duplicate"</button>
+                <button type="button" class="quiet" data-testid="template-export" on:click=export>"Export"</button>
+                <button
+                    type="button"
+                    class="quiet"
+                    class:danger=is_asking
+                    data-testid="template-delete"
+                    on:blur=move |_| is_asking.set(false)
+                    on:click=press_delete
+                >
+                    {move || if is_asking.get() { "Delete for good" } else { "Delete" }}
+                </button>
+            </span>
+        </li>
+    }
+}
+
+fn choose(state: State, name: &str, _: RwSignal<String>) {
+    state.choose_template(Some(Chosen::Own(name.to_owned())));
+}
+
+fn copy(state: State, name: &str, said: RwSignal<String>) {
+    let copied =
+        state.change_templates(|own| own.duplicate(name).ok_or_else(|| "It is gone.".to_owned()));
+    said.set(copied.map_or_else(|problem| problem, |copy| format!("{copy} added")));
+}
+
+fn export(state: State, name: &str, said: RwSignal<String>) {
+    let json = state
+        .own_templates
+        .with_untracked(|own| own.get(name).map(|own| to_json(std::slice::from_ref(own))));
+    if let Some(json) = json {
+        said.set(save(&format!("{name}.json"), &json));
+    }
+}
+
+fn delete(state: State, name: &str, said: RwSignal<String>) {
+    if state.template.get_untracked() == Some(Chosen::Own(name.to_owned())) {
+        state.template.set(None);
+    }
+    let deleted = state.change_templates(|own| {
+        own.delete(name);
+        Ok(())
+    });
+    said.set(deleted.map_or_else(|problem| problem, |()| format!("{name} deleted")));
+}
+
+#[component]
+fn Rename(name: String, is_renaming: RwSignal<bool>, said: RwSignal<String>) -> impl IntoView {
+    let state = expect_context::<State>();
+    let field = NodeRef::<Input>::new();
+    field.on_load(|field| {
+        request_animation_frame(move || {
+            let _ = field.focus();
+            field.select();
+        });
+    });
+    let old = name.clone();
+    let rename = move |event: SubmitEvent| {
+        event.prevent_default();
+        let new = field.get_untracked().map(|field| field.value()).unwrap_or_default();
+        let was_chosen = state.template.get_untracked() == Some(Chosen::Own(old.clone()));
+        match state.change_templates(|own| own.rename(&old, &new)) {
+            Ok(new) => {
+                if was_chosen {
+                    state.template.set(Some(Chosen::Own(new)));
+                }
+                said.set(String::new());
+                is_renaming.set(false);
+            }
+            Err(problem) => said.set(problem),
+        }
+    };
+    view! {
+        <form class="name-form" on:submit=rename>
+            <input
+                type="text"
+                node_ref=field
+                data-testid="template-new-name"
+                aria-label="New name"
+                maxlength="60"
+                value=name
+                on:keydown=move |event| if event.key() == "Escape" { is_renaming.set(false) }
+            />
+            <button type="submit" class="small" data-testid="template-rename-save">"Save"</button>
+        </form>
+    }
+}
