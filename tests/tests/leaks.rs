@@ -75,8 +75,9 @@ fn extract(extractor: &mut Extractor, run: usize, features: &[Feature]) -> Resul
     let mut go_on = |_: Progress| ControlFlow::Continue(());
     match run % 4 {
         0 => {
-            for extraction in pollster::block_on(extractor.extract_many(&[&new, &former], features))
-            {
+            let go_on = &mut |_, _| ControlFlow::Continue(());
+            let both = extractor.extract_many(&[&new, &former], features, go_on);
+            for extraction in pollster::block_on(both) {
                 extraction?;
             }
         }
