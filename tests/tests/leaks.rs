@@ -76,7 +76,8 @@ fn extract(extractor: &mut Extractor, run: usize, features: &[Feature]) -> Resul
     match run % 4 {
         0 => {
             let go_on = &mut |_, _| ControlFlow::Continue(());
-            let both = extractor.extract_many(&[&new, &former], features, go_on);
+            let texts: [&str; 2] = [&new, &former];
+            let both = extractor.extract_many(&texts, features, go_on);
             for extraction in pollster::block_on(both) {
                 extraction?;
             }

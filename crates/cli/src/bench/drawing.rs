@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::kernels::KernelReport;
 use super::{Report, Rung};
 
-const WIDTH: f64 = 720.0;
+const WIDTH: f64 = 780.0;
 /// Where bars begin, and the most that they take.
-const LEFT: f64 = 240.0;
+const LEFT: f64 = 300.0;
 const ROOM: f64 = 400.0;
 const LINE: f64 = 24.0;
 const FRAME: &str = "#e5e7eb";
@@ -54,7 +54,8 @@ fn ladder(svg: &mut String, mut y: f64, rungs: &[Rung]) -> f64 {
 /// Of each kernel the limit that it is nearer to.
 fn shares(svg: &mut String, mut y: f64, kernels: &[KernelReport]) -> f64 {
     for kernel in kernels {
-        let name = format!("{} {}, {} tokens", kernel.name, kernel.shape(), kernel.tokens);
+        let tokens = if kernel.tokens == 1 { "token" } else { "tokens" };
+        let name = format!("{} {}, {} {tokens}", kernel.name, kernel.shape(), kernel.tokens);
         let arithmetic = kernel.share_of_multiply_adds >= kernel.share_of_copy;
         let (share, colour, limit) = match arithmetic {
             true => (kernel.share_of_multiply_adds, ARITHMETIC, "multiply-adds"),
