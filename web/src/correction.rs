@@ -5,8 +5,9 @@ use hangtag_task::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Confidence under which an answer is to be looked at.
-pub const SURE: f32 = 0.7;
+/// Confidence under which an answer is to be looked at: of the default model's answers on `data/val.jsonl`, those below it are
+/// right in half of the cases, those above in nine of ten, "none" as often as values.
+pub const SURE: f32 = 0.9;
 
 /// What a person made of one answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,9 +91,9 @@ impl Settled {
     }
 }
 
-/// Whether an answer should be looked at by a person: there is none, or the model is not sure.
+/// Whether an answer, a value or none, should be looked at by a person: the model is not sure.
 pub fn needs_review(answer: &FeatureValue) -> bool {
-    answer.value.is_none() || answer.confidence < SURE
+    answer.confidence < SURE
 }
 
 /// A product with what a person has settled of it.
@@ -200,13 +201,13 @@ mod tests {
     }
 
     #[test]
-    fn none_and_unsure_answers_are_to_be_reviewed() {
+    fn unsure_answers_are_to_be_reviewed_none_as_well() {
         let mut value = answer("Color", Some("Red"));
+        assert!(needs_review(&value));
+        value.value = None;
         assert!(needs_review(&value));
         value.confidence = SURE;
         assert!(!needs_review(&value));
-        value.value = None;
-        assert!(needs_review(&value));
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Entry {
         }
     }
 
-    /// Whether an answer of it is none or unsure, and no person has settled it.
+    /// Whether an answer of it is unsure, and no person has settled it.
     pub fn needs_review(&self) -> bool {
         let mut answers = self.answers().iter().enumerate();
         answers
@@ -69,7 +69,7 @@ pub enum Filter {
     /// All.
     #[default]
     All,
-    /// Those with an answer that is none or unsure.
+    /// Those with an answer that is unsure.
     Review,
     /// Those that could not be read.
     Failed,
@@ -340,13 +340,14 @@ mod tests {
             Entry::default(),
             answered(value(Some("red"), 0.9)),
             answered(value(Some("red"), 0.2)),
+            answered(value(None, 0.8)),
             answered(value(None, 0.99)),
             failed(),
         ];
         let counts = Counts::of(&entries);
-        assert_eq!(counts, Counts { all: 5, done: 4, review: 2, failed: 1, corrected: 0 });
+        assert_eq!(counts, Counts { all: 6, done: 5, review: 2, failed: 1, corrected: 0 });
         let states: Vec<_> = entries.iter().map(Entry::state).collect();
-        assert_eq!(states, ["pending", "done", "review", "review", "failed"]);
+        assert_eq!(states, ["pending", "done", "review", "review", "done", "failed"]);
         entries[2].corrections.insert(0, Correction::Accepted);
         entries[3].corrections.insert(0, Correction::Changed("blue".into()));
         let counts = Counts::of(&entries);
