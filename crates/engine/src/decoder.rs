@@ -147,8 +147,8 @@ impl Decoder {
         let mut loader = Loader::new(gpu, gguf, source.file_bytes(), progress);
         let (pipelines, dispatches) = (HashMap::new(), Vec::new());
         let slots = options.context_tokens as u32;
-        let integer = gpu.describe().tier.integer_dot && !options.exact_products;
-        let mut list = Builder { gpu, config, integer, slots, pipelines, dispatches };
+        let exact = options.exact_products;
+        let mut list = Builder { gpu, config, exact, slots, pipelines, dispatches };
 
         let embedding = loader.linear(&source.embedding).await?;
         list.embed(&embedding, &io, &buffers);
@@ -306,8 +306,8 @@ impl Buffers {
 struct Builder<'a> {
     gpu: &'a Gpu,
     config: &'a ModelConfig,
-    /// Whether products may round their input.
-    integer: bool,
+    /// Whether no product may round its input.
+    exact: bool,
     /// Of the KV cache.
     slots: u32,
     pipelines: HashMap<(&'static str, Variant), Rc<Pipeline>>,
@@ -366,7 +366,8 @@ impl Builder<'_> {
         input: &wgpu::Buffer,
         rest: &[&wgpu::Buffer],
     ) {
-        let integer = self.integer && linear.format.has_scales();
+        let tier = self.gpu.describe().tier;
+        let integer = tuning::is_integer(tier, linear.format, self.exact);
         let variant = |form| Variant { format: linear.format, form, ..PLAIN };
         let forms = tuning::forms(integer).iter();
         let pipelines: Vec<_> = forms.map(|form| self.pipeline(kernel, variant(*form))).collect();

@@ -95,7 +95,7 @@ pub async fn limits(gpu: &Gpu) -> Result<Limits, EngineError> {
 /// # Errors
 /// If the GPU fails.
 pub async fn product(gpu: &Gpu, size: &ProductSize, exact: bool) -> Result<f64, EngineError> {
-    let integer = size.format.has_scales() && gpu.describe().tier.integer_dot && !exact;
+    let integer = tuning::is_integer(gpu.describe().tier, size.format, exact);
     let form = tuning::form(integer, size.rows, size.tokens);
     Ok(product_form(gpu, tuning::forms(integer)[form], &[*size]).await?[0])
 }
@@ -149,7 +149,7 @@ pub const SEGMENT_TOKENS: usize = 16;
 /// Forms worth trying for a format on a device: those in use, and what lies around them.
 #[must_use]
 pub fn forms(gpu: &Gpu, format: MatrixFormat) -> Vec<Form> {
-    let rounds = format.has_scales() && gpu.describe().tier.integer_dot;
+    let rounds = tuning::is_integer(gpu.describe().tier, format, false);
     let mut forms = tuning::FLOAT_FORMS.to_vec();
     if rounds {
         forms.extend(tuning::INTEGER_FORMS.iter().filter(|form| form.integer));

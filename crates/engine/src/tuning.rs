@@ -3,7 +3,9 @@
 //! From `hangtag bench --tune` of the shapes of SmolLM2-135M and Phi-2 on an NVIDIA H100 (Vulkan): what decides is the number of
 //! results, since too few threads cost more than weights that are read again. A form is within a tenth or so of the best at most sizes.
 
+use crate::gpu::Tier;
 use crate::kernel::Form;
+use crate::matrix::MatrixFormat;
 
 const fn float(lanes: u32, split: u32, groups: u32, tokens: u32) -> Form {
     Form { lanes, split, groups, tokens, integer: false }
@@ -31,6 +33,11 @@ pub(crate) const INTEGER_FORMS: [Form; 6] = [
     integer(16, 4, 2, 2),
     integer(16, 2, 4, 2),
 ];
+
+/// Whether products with weights of a format round their input, unless they are to be `exact`.
+pub(crate) fn is_integer(tier: Tier, format: MatrixFormat, exact: bool) -> bool {
+    tier.integer_dot && format.has_scales() && !exact
+}
 
 /// The forms to choose among.
 pub(crate) fn forms(integer: bool) -> &'static [Form] {
