@@ -111,7 +111,8 @@ pub struct ExtractArgs {
 /// Which model runs, and how.
 #[derive(ClapArgs)]
 pub struct ModelArgs {
-    /// A GGUF file, a model package (a folder with manifest.json), or the name of a known model
+    /// A GGUF file, a model package (a folder with manifest.json), a folder of Hugging Face transformers, hf:OWNER/NAME, or
+    /// the name of a known model
     #[arg(short, long, value_name = "MODEL", default_value = DEFAULT_MODEL)]
     pub model: String,
 
@@ -190,7 +191,8 @@ pub struct FetchArgs {
                   Exit code: 0 done, 1 failed, 2 something in the input is wrong."
 )]
 pub struct TrainArgs {
-    /// The base model: a GGUF file, a model package, a folder of Hugging Face transformers, or the name of a known model
+    /// The base model: a GGUF file, a model package, a folder of Hugging Face transformers, hf:OWNER/NAME, or the name of a
+    /// known model
     #[arg(long, value_name = "MODEL", default_value = DEFAULT_BASE)]
     pub base: String,
 
@@ -252,7 +254,8 @@ pub struct TrainArgs {
                   Exit code: 0 done, 1 failed, 2 something in the input is wrong. Unless it is done, nothing is left at --out."
 )]
 pub struct ExportArgs {
-    /// The model: a GGUF file, a model package, a folder of Hugging Face transformers, or the name of a known model
+    /// The model: a GGUF file, a model package, a folder of Hugging Face transformers, hf:OWNER/NAME, or the name of a known
+    /// model
     #[arg(short, long, value_name = "MODEL")]
     pub base: String,
 

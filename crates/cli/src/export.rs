@@ -14,10 +14,11 @@ use hangtag_weights::{Adapter, Metadata, registry};
 
 use crate::args::{ExportArgs, ExportFormat};
 use crate::failure::{Failure, bad_input, failed};
-use crate::{fetch, model, progress};
+use crate::{fetch, hub, model, progress};
 
 const WHAT_A_BASE_IS: &str = "--base takes a GGUF file of the llama or phi family, a package folder (with manifest.json), a folder \
-                              of Hugging Face transformers (with config.json), or a known name such as smollm2-135m";
+                              of Hugging Face transformers (with config.json), a model of the hub such as hf:microsoft/phi-2, or a known \
+                              name such as smollm2-135m";
 
 pub fn run(args: &ExportArgs) -> Result<()> {
     let name = name(args)?;
@@ -65,7 +66,7 @@ struct Known {
 }
 
 fn open(args: &ExportArgs) -> Result<Known> {
-    let path = Path::new(&args.base);
+    let path = &hub::resolve(&args.base, args.quiet)?;
     if path.join(MANIFEST_FILE).is_file() {
         return open_package(path);
     }
@@ -78,12 +79,14 @@ fn open(args: &ExportArgs) -> Result<Known> {
             .hint(WHAT_A_BASE_IS)
             .into());
         }
-        return Ok(unnamed(Base::open_hf(path).map_err(base_failure)?));
+        let weights = Base::open_hf(path).map_err(base_failure)?;
+        let name = hub::Reference::parse(&args.base).and_then(Result::ok);
+        return Ok(Known { name: name.map(|name| name.repository), ..unnamed(weights) });
     }
     if path.exists() {
         return Ok(unnamed(Base::open_gguf(model::open_files(path)?).map_err(base_failure)?));
     }
-    if args.base.contains(['/', '\\', ':']) || args.base.ends_with(".gguf") {
+    if args.base.contains(['/', '\\']) || args.base.ends_with(".gguf") {
         return Err(bad_input(format!("--base {}: no such file or folder", args.base))
             .hint(WHAT_A_BASE_IS)
             .into());

@@ -10,6 +10,8 @@ mod extract;
 mod failure;
 mod features;
 mod fetch;
+mod hub;
+mod import;
 mod input;
 mod model;
 mod output;

@@ -14,10 +14,13 @@ use indicatif::ProgressBar;
 
 use crate::args::ModelArgs;
 use crate::failure::{Failure, bad_input, failed};
-use crate::{fetch, progress};
+use crate::hub::{self, Reference};
+use crate::{fetch, import, progress};
 
-const WHAT_A_MODEL_IS: &str = "--model takes a GGUF file of the llama or phi family, a package folder (with manifest.json), \
-                               or a known name such as smollm2-135m";
+/// A hint for every model that is none.
+pub const WHAT_A_MODEL_IS: &str = "--model takes a GGUF file of the llama or phi family, a package folder (with manifest.json), a folder of \
+                                   Hugging Face transformers (with config.json), a model of the hub such as hf:microsoft/phi-2, or a known name \
+                                   such as smollm2-135m";
 
 /// Loads the model that the arguments name; a known name is fetched first where it is missing.
 pub fn load(args: &ModelArgs) -> Result<Extractor> {
@@ -72,8 +75,11 @@ fn opened(args: &ModelArgs) -> Result<(Gpu, EngineOptions)> {
     Ok((gpu, options))
 }
 
-/// What an adapter calls the base that it is for: the hub name of a known model, else what the user typed.
+/// What an adapter calls the base that it is for: its name on the hub where it has one, else what the user typed.
 pub fn base_name(model: &str) -> String {
+    if let Some(Ok(reference)) = Reference::parse(model) {
+        return reference.repository;
+    }
     registry::find(model).map_or(model, |known| known.hub_name).to_owned()
 }
 
@@ -117,23 +123,21 @@ pub fn is_hf_folder(path: &Path) -> bool {
     path.join("config.json").is_file() && !path.join("manifest.json").exists()
 }
 
-/// The files of the model, opened, shards in order.
+/// The files of the model, opened, shards in order. A folder of transformers is converted to 4 bits first, once.
 pub fn open(model: &str, quiet: bool) -> Result<Vec<FileSource>> {
-    let path = Path::new(model);
+    let path = hub::resolve(model, quiet)?;
+    if is_hf_folder(&path) {
+        let name = match Reference::parse(model) {
+            Some(Ok(reference)) => reference.repository,
+            _ => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        };
+        return open_package(&import::four_bit(&path, &name, quiet)?);
+    }
     if path.is_dir() {
-        return open_package(path);
+        return open_package(&path);
     }
     if path.exists() {
-        return open_files(path);
-    }
-    if let Some(repository) = model.strip_prefix("hf:") {
-        return Err(bad_input(format!(
-            "--model {model}: models of the Hugging Face hub are not supported yet"
-        ))
-        .hint(format!(
-            "download a GGUF file of {repository} yourself and give its path; {WHAT_A_MODEL_IS}"
-        ))
-        .into());
+        return open_files(&path);
     }
     if model.ends_with(".gguf") || model.contains(['/', '\\']) {
         return Err(bad_input(format!("--model {model}: no such file or folder"))

@@ -22,7 +22,7 @@ use indicatif::ProgressBar;
 
 use crate::args::{TrainArgs, TrainDevice};
 use crate::failure::{Failure, bad_input, failed};
-use crate::{model, progress};
+use crate::{hub, model, progress};
 
 /// Parts of the progress bar.
 const BAR_STEPS: u64 = 1000;
@@ -68,14 +68,14 @@ pub fn run(args: &TrainArgs) -> Result<()> {
 /// The base's weights and its tokenizer.
 fn open_base(args: &TrainArgs) -> Result<(Box<dyn Tensors>, Tokenizer)> {
     let wrong = |error: &dyn Display| bad_input(format!("--base {}: {error}", args.base));
-    let folder = Path::new(&args.base);
+    let folder = &hub::resolve(&args.base, args.quiet)?;
     let tokenizer = |metadata: &_| Tokenizer::from_gguf(metadata).map_err(|error| wrong(&error));
     if model::is_hf_folder(folder) {
         let folder = HfFolder::open(folder).map_err(|error| wrong(&error))?;
         let tokenizer = tokenizer(folder.metadata())?;
         return Ok((Box::new(folder), tokenizer));
     }
-    let files = model::open(&args.base, args.quiet)?;
+    let files = model::open(&folder.to_string_lossy(), args.quiet)?;
     let gguf = pollster::block_on(Gguf::open(files)).map_err(bad_input)?;
     let tokenizer = tokenizer(gguf.metadata())?;
     let tensors = GgufTensors::new(gguf).map_err(|error| wrong(&error))?;

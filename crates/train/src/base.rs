@@ -1,11 +1,15 @@
 //! The frozen base model on the training device.
 
 use candle_core::{DType, Device, Tensor};
+use half::bf16;
 use hangtag_weights::{Mlp, ModelConfig, Norm, blocks};
 
 use crate::TrainError;
 use crate::kernel::{NormParams, dequantize};
 use crate::tensors::Tensors;
+
+/// Numbers held as f32 at a time while reading: 16 MB.
+const CHUNK: usize = 1 << 22;
 
 /// How the frozen matrices are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -108,20 +112,44 @@ impl Loader<'_> {
         hangtag_weights::GgufError::NoTensor { tensor: name.to_owned() }.into()
     }
 
-    fn floats(&self, name: &str, expected: usize) -> Result<Option<Vec<f32>>, TrainError> {
-        let Some((dtype, bytes)) = self.tensors.tensor(name)? else {
-            return Ok(None);
-        };
-        let values = blocks::dequantize(dtype, &bytes)
-            .map_err(|source| TrainError::Blocks { tensor: name.to_owned(), source })?;
-        check(name, values.len(), expected)?;
-        Ok(Some(values))
+    /// The type of a tensor of `shape`; `None` if the model has none of this name.
+    fn dtype_of(&self, name: &str, shape: &[usize]) -> Result<Option<blocks::DType>, TrainError> {
+        match self.tensors.describe(name) {
+            None => Ok(None),
+            Some((dtype, found)) if found == shape => Ok(Some(dtype)),
+            Some((_, found)) => {
+                Err(TrainError::Shape { tensor: name.to_owned(), found, expected: shape.to_vec() })
+            }
+        }
+    }
+
+    /// Hands the numbers of rows `0..rows` to `take`, some rows at a time, so that little is held as f32.
+    fn each_chunk(
+        &self,
+        name: &str,
+        (rows, columns): (usize, usize),
+        dtype: blocks::DType,
+        take: &mut dyn FnMut(Vec<f32>),
+    ) -> Result<(), TrainError> {
+        // Whole heads, whose rows a folder of transformers has in another order.
+        let head = self.tensors.config().head_dim;
+        let step = (CHUNK / columns.max(1)).next_multiple_of(head).max(head);
+        for start in (0..rows).step_by(step) {
+            let bytes = self.tensors.rows(name, start..rows.min(start + step))?;
+            take(
+                blocks::dequantize(dtype, &bytes)
+                    .map_err(|source| TrainError::Blocks { tensor: name.to_owned(), source })?,
+            );
+        }
+        Ok(())
     }
 
     fn vector(&self, name: &str, len: usize) -> Result<Option<Tensor>, TrainError> {
-        let Some(values) = self.floats(name, len)? else {
+        let Some(dtype) = self.dtype_of(name, &[len])? else {
             return Ok(None);
         };
+        let mut values = Vec::new();
+        self.each_chunk(name, (1, len), dtype, &mut |chunk| values.extend(chunk))?;
         Ok(Some(Tensor::from_vec(values, len, self.device)?))
     }
 
@@ -131,11 +159,27 @@ impl Loader<'_> {
         rows: usize,
         columns: usize,
     ) -> Result<Option<Tensor>, TrainError> {
-        let Some(values) = self.floats(name, rows * columns)? else {
+        let Some(dtype) = self.dtype_of(name, &[rows, columns])? else {
             return Ok(None);
         };
-        let matrix = Tensor::from_vec(values, (rows, columns), &Device::Cpu)?;
-        Ok(Some(matrix.to_dtype(self.dtype)?.to_device(self.device)?))
+        let shape = (rows, columns);
+        // Converted as it is read: a large model's embedding would take four bytes a number otherwise, twice.
+        Ok(Some(match self.dtype {
+            DType::BF16 => {
+                let mut values: Vec<bf16> = Vec::with_capacity(rows * columns);
+                self.each_chunk(name, shape, dtype, &mut |chunk| {
+                    values.extend(chunk.into_iter().map(bf16::from_f32));
+                })?;
+                Tensor::from_vec(values, shape, self.device)?
+            }
+            other => {
+                let mut values: Vec<f32> = Vec::with_capacity(rows * columns);
+                self.each_chunk(name, shape, dtype, &mut |chunk| values.extend(chunk))?;
+                Tensor::from_vec(values, shape, &Device::Cpu)?
+                    .to_dtype(other)?
+                    .to_device(self.device)?
+            }
+        }))
     }
 
     fn norm(&self, name: &str) -> Result<NormParams, TrainError> {
@@ -164,16 +208,17 @@ impl Loader<'_> {
             let matrix = self.matrix(name, rows, columns)?.ok_or_else(|| Self::missing(name))?;
             return Ok(FrozenPart::Dense(matrix));
         }
-        let (dtype, bytes) = self.tensors.tensor(name)?.ok_or_else(|| Self::missing(name))?;
+        let stored = self.dtype_of(name, &[rows, columns])?.ok_or_else(|| Self::missing(name))?;
         let is_blocks =
-            matches!(dtype, blocks::DType::Q4_0 | blocks::DType::Q4_1 | blocks::DType::Q8_0);
+            matches!(stored, blocks::DType::Q4_0 | blocks::DType::Q4_1 | blocks::DType::Q8_0);
         let (dtype, bytes) = if is_blocks {
-            let elements = bytes.len() / dtype.block_bytes() * dtype.block_size();
-            check(name, elements, rows * columns)?;
-            (dtype, bytes)
+            (stored, self.tensors.rows(name, 0..rows)?)
         } else {
-            let values = self.floats(name, rows * columns)?.ok_or_else(|| Self::missing(name))?;
-            (blocks::DType::Q4_0, blocks::quantize_q4_0(&values))
+            let mut bytes = Vec::new();
+            self.each_chunk(name, (rows, columns), stored, &mut |chunk| {
+                bytes.extend(blocks::quantize_q4_0(&chunk));
+            })?;
+            (blocks::DType::Q4_0, bytes)
         };
         let count = bytes.len();
         Ok(FrozenPart::Blocks { bytes: Tensor::from_vec(bytes, count, self.device)?, dtype, rows })
@@ -185,7 +230,7 @@ impl Loader<'_> {
         let bias = |part: &str, len| self.vector(&format!("blk.{layer}.{part}.bias"), len);
         let (q_rows, kv_rows) =
             (c.num_attention_heads * c.head_dim, c.num_key_value_heads * c.head_dim);
-        let fused = self.tensors.tensor(&name("attn_qkv"))?.is_some();
+        let fused = self.tensors.describe(&name("attn_qkv")).is_some();
         let qkv_names = match fused {
             true => vec![(name("attn_qkv"), q_rows + 2 * kv_rows)],
             false => {
@@ -212,13 +257,6 @@ impl Loader<'_> {
             down_bias: bias("ffn_down", c.hidden_size)?,
         })
     }
-}
-
-fn check(tensor: &str, found: usize, expected: usize) -> Result<(), TrainError> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(TrainError::Shape { tensor: tensor.to_owned(), found, expected })
 }
 
 impl Base {

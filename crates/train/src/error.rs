@@ -29,14 +29,16 @@ pub enum TrainError {
         source: BlockError,
     },
     /// A tensor of the base model has another shape than its description implies.
-    #[error("tensor {tensor} has {found} numbers, the model's description implies {expected}")]
+    #[error(
+        "tensor {tensor}: its shape is {found:?}, the model's description implies {expected:?}"
+    )]
     Shape {
         /// The tensor.
         tensor: String,
-        /// Numbers found.
-        found: usize,
-        /// Numbers implied.
-        expected: usize,
+        /// Row-major shape found.
+        found: Vec<usize>,
+        /// Row-major shape implied.
+        expected: Vec<usize>,
     },
     /// A text or a feature cannot be asked.
     #[error(transparent)]

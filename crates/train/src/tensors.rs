@@ -1,20 +1,25 @@
 //! Where the frozen base comes from: a GGUF file or a folder of Hugging Face transformers.
 
+use std::ops::Range;
+
 use hangtag_weights::hf::HfFolder;
 use hangtag_weights::{ByteSource, Gguf, ModelConfig, blocks};
 
 use crate::TrainError;
 
-/// Tensors of a model by their GGUF names.
+/// Tensors of a model by their GGUF names, read a few rows at a time.
 pub trait Tensors {
     /// What the model is.
     fn config(&self) -> &ModelConfig;
 
-    /// Type and bytes of a tensor; `None` if the model has none of this name.
+    /// Type and row-major shape of a tensor; `None` if the model has none of this name.
+    fn describe(&self, name: &str) -> Option<(blocks::DType, Vec<usize>)>;
+
+    /// The bytes of some of a tensor's rows, in its type. A vector is one row.
     ///
     /// # Errors
-    /// When it cannot be read.
-    fn tensor(&self, name: &str) -> Result<Option<(blocks::DType, Vec<u8>)>, TrainError>;
+    /// When they cannot be read.
+    fn rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<u8>, TrainError>;
 }
 
 /// A GGUF model as [`Tensors`].
@@ -40,13 +45,14 @@ impl<S: ByteSource> Tensors for GgufTensors<S> {
         &self.config
     }
 
-    fn tensor(&self, name: &str) -> Result<Option<(blocks::DType, Vec<u8>)>, TrainError> {
-        if !self.gguf.has_tensor(name) {
-            return Ok(None);
-        }
+    fn describe(&self, name: &str) -> Option<(blocks::DType, Vec<usize>)> {
+        let info = self.gguf.tensor(name).ok()?;
+        Some((info.dtype, info.shape.clone()))
+    }
+
+    fn rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<u8>, TrainError> {
         let info = self.gguf.tensor(name)?;
-        let bytes = pollster::block_on(self.gguf.read(info))?;
-        Ok(Some((info.dtype, bytes)))
+        Ok(pollster::block_on(self.gguf.read_rows(info, rows))?)
     }
 }
 
@@ -56,15 +62,14 @@ impl Tensors for HfFolder {
         self.config()
     }
 
-    fn tensor(&self, name: &str) -> Result<Option<(blocks::DType, Vec<u8>)>, TrainError> {
-        let tensors = self.tensors();
-        let Some((_, shape)) = tensors.iter().find(|(known, _)| known == name) else {
-            return Ok(None);
-        };
-        // A vector is one row; asking for more of it does no harm.
-        let numbers = self.read_rows(name, 0..shape[0])?;
-        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-        Ok(Some((blocks::DType::F32, bytes)))
+    fn describe(&self, name: &str) -> Option<(blocks::DType, Vec<usize>)> {
+        let (_, shape) = self.tensors().into_iter().find(|(known, _)| known == name)?;
+        Some((blocks::DType::F32, shape))
+    }
+
+    fn rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<u8>, TrainError> {
+        let numbers = self.read_rows(name, rows)?;
+        Ok(numbers.iter().flat_map(|number| number.to_le_bytes()).collect())
     }
 }
 
@@ -111,12 +116,14 @@ mod tests {
                 GgufTensors::new(pollster::block_on(Gguf::open(golden(name))).unwrap()).unwrap();
             let hf = as_hf(name, folder.path());
             assert_eq!(Tensors::config(&hf), gguf.config());
-            assert_eq!(hf.tensor("blk.9.attn_norm.weight").unwrap(), None);
+            assert_eq!(hf.describe("blk.9.attn_norm.weight"), None);
             // The golden matrices are exact in the 16 bits of the folder.
-            for (tensor, _) in hf.tensors() {
+            for (tensor, shape) in hf.tensors() {
                 let floats = |tensors: &dyn Tensors| {
-                    let (dtype, bytes) = tensors.tensor(&tensor).unwrap().unwrap();
-                    blocks::dequantize(dtype, &bytes).unwrap()
+                    let (dtype, described) = tensors.describe(&tensor).unwrap();
+                    assert_eq!(described, shape);
+                    let rows = if shape.len() == 1 { 1 } else { shape[0] };
+                    blocks::dequantize(dtype, &tensors.rows(&tensor, 0..rows).unwrap()).unwrap()
                 };
                 assert_eq!(floats(&hf), floats(&gguf), "{name}, {tensor}");
             }

@@ -240,11 +240,11 @@ fn find_wheel(folder: &Path) -> Option<PathBuf> {
     paths.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "whl"))
 }
 
-/// Locks a file until it is dropped.
-pub(crate) fn lock(
-    path: &Path,
-    progress: &mut dyn FnMut(FetchProgress),
-) -> Result<File, FetchError> {
+/// Locks a file until it is dropped; `progress` hears when that means waiting.
+///
+/// # Errors
+/// When the file cannot be made.
+pub fn lock(path: &Path, progress: &mut dyn FnMut(FetchProgress)) -> Result<File, FetchError> {
     let file = File::create(path).map_err(at(path))?;
     match file.try_lock() {
         Ok(()) => {}

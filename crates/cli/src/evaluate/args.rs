@@ -27,7 +27,8 @@ pub struct EvaluateArgs {
     #[arg(short, long, value_name = "FILE")]
     pub data: PathBuf,
 
-    /// A GGUF file, a model package, or the name of a known model [default: smollm2-135m-products]
+    /// A GGUF file, a model package, a folder of Hugging Face transformers, hf:OWNER/NAME, or the name of a known model
+    /// [default: smollm2-135m-products]
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<String>,
 

@@ -5,6 +5,7 @@ mod datasets;
 mod evaluation;
 mod export;
 mod extraction;
+mod hub;
 mod messages;
 mod run;
 mod training;

@@ -39,7 +39,7 @@ pub fn hangtag_with_input(at: &Path, args: &[&str], input: &[u8]) -> Said {
     said(child.wait_with_output())
 }
 
-fn said(output: std::io::Result<Output>) -> Said {
+pub fn said(output: std::io::Result<Output>) -> Said {
     let output = output.unwrap();
     Said {
         code: output.status.code().unwrap_or(-1),

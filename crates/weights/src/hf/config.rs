@@ -1,6 +1,6 @@
 //! `config.json` of HF's llama, mistral and phi models.
 
-use super::HfError;
+use super::{HfError, first_phi};
 use crate::config::{Family, Mlp, ModelConfig, Norm, RopeStyle};
 use serde_json::{Map, Value, json};
 
@@ -111,7 +111,10 @@ fn decimal(number: f32) -> f64 {
 /// When it is of another model type, uses what Hangtag does not support (the error names it), or a value is missing
 /// or makes no sense.
 pub fn from_json(text: &str) -> Result<ModelConfig, HfError> {
-    let json: Map<String, Value> = serde_json::from_str(text)?;
+    let mut json: Map<String, Value> = serde_json::from_str(text)?;
+    if json.get("model_type").is_some_and(|kind| kind == first_phi::MODEL_TYPE) {
+        json = first_phi::settings(&json);
+    }
     let json = Fields(&json);
     let kind = json.0.get("model_type").and_then(Value::as_str).unwrap_or("none given");
     let family = match kind {
@@ -120,6 +123,7 @@ pub fn from_json(text: &str) -> Result<ModelConfig, HfError> {
         other => return Err(HfError::UnsupportedModel { model_type: other.to_owned() }),
     };
     refuse_unsupported(&json, family)?;
+    refuse_unknown(&json)?;
     let llama = family == Family::Llama;
     let hidden_size = json.size("hidden_size")?;
     let heads = json.size("num_attention_heads")?;
@@ -164,7 +168,7 @@ fn refuse_unsupported(json: &Fields<'_>, family: Family) -> Result<(), HfError> 
     {
         return refuse("hidden_act", value);
     }
-    for setting in ["attention_bias", "mlp_bias", "qk_layernorm"] {
+    for setting in ["attention_bias", "mlp_bias", "qk_layernorm", "rope_interleaved"] {
         if json.flag(setting) {
             return refuse(setting, &Value::Bool(true));
         }
@@ -177,6 +181,85 @@ fn refuse_unsupported(json: &Fields<'_>, family: Family) -> Result<(), HfError> 
     match json.0.get("rope_parameters").and_then(|rope| rope.get("rope_type")) {
         Some(value) if value != "default" => refuse("rope_parameters.rope_type", value),
         _ => Ok(()),
+    }
+}
+
+/// Settings that say nothing about what the model computes from tokens to logits: of training, of generation, of
+/// transformers itself, or repeated from the tokenizer.
+const IRRELEVANT: [&str; 33] = [
+    "_attn_implementation",
+    "_name_or_path",
+    "architectures",
+    "attention_dropout",
+    "auto_map",
+    "bos_token_id",
+    "chunk_size_feed_forward",
+    "decoder_start_token_id",
+    "dtype",
+    "embd_pdrop",
+    "eos_token_id",
+    "hidden_dropout",
+    "id2label",
+    "initializer_range",
+    "is_decoder",
+    "is_encoder_decoder",
+    "is_llama_config",
+    "label2id",
+    "output_attentions",
+    "output_hidden_states",
+    "pad_token_id",
+    "pretraining_tp",
+    "problem_type",
+    "resid_pdrop",
+    "return_dict",
+    "sep_token_id",
+    "task_specific_params",
+    "torch_dtype",
+    "transformers.js_config",
+    "transformers_version",
+    "unsloth_fixed",
+    "use_cache",
+    "use_return_dict",
+];
+/// Settings that are read, or refused where they say what is not supported.
+const KNOWN: [&str; 23] = [
+    "attention_bias",
+    "head_dim",
+    "hidden_act",
+    "hidden_size",
+    "intermediate_size",
+    "layer_norm_eps",
+    "max_position_embeddings",
+    "mlp_bias",
+    "model_type",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "num_key_value_heads",
+    "partial_rotary_factor",
+    "qk_layernorm",
+    "quantization_config",
+    "rms_norm_eps",
+    "rope_interleaved",
+    "rope_parameters",
+    "rope_scaling",
+    "rope_theta",
+    "sliding_window",
+    "tie_word_embeddings",
+    "vocab_size",
+];
+
+/// A setting that nobody here has heard of may change what the model computes.
+fn refuse_unknown(json: &Fields<'_>) -> Result<(), HfError> {
+    let unknown = json.0.iter().find(|(name, value)| {
+        let name = name.as_str();
+        !value.is_null() && !KNOWN.contains(&name) && !IRRELEVANT.contains(&name)
+    });
+    match unknown {
+        None => Ok(()),
+        Some((name, value)) => Err(HfError::UnknownSetting {
+            setting: name.clone(),
+            value: value.to_string().chars().take(80).collect(),
+        }),
     }
 }
 
@@ -260,6 +343,7 @@ mod tests {
             ("quantization_config", json!({"bits": 4})),
             ("hidden_size", json!(0)),
             ("rms_norm_eps", json!("x")),
+            ("logit_scale", json!(0.5)),
         ] {
             let mut json: Value = serde_json::from_str(&text).unwrap();
             json[setting] = value;

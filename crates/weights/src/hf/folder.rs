@@ -1,11 +1,11 @@
 //! A HF folder on disk as a source of tensors by GGUF's names.
 
-use super::{CONFIG_FILE, HfError, HfPart, config_from_json, metadata_of, parts};
+use super::{CONFIG_FILE, HfError, HfPart, config_from_json, first_phi, metadata_of, parts};
 use crate::adapter::Linear;
 use crate::config::{Family, ModelConfig};
 use crate::metadata::Metadata;
 use crate::row_order;
-use crate::safetensors::{SafeTensors, SafeTensorsError};
+use crate::safetensors::{SafeTensors, SafeTensorsError, Tensor};
 use crate::source::FileSource;
 use crate::tokenizer::metadata_from_hf;
 use serde_json::Value;
@@ -14,8 +14,12 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-const INDEX_FILE: &str = "model.safetensors.index.json";
-const SINGLE_FILE: &str = "model.safetensors";
+/// Name of the file that says which file holds which tensor.
+pub const INDEX_FILE: &str = "model.safetensors.index.json";
+/// Name of the file with all weights where there is no index.
+pub const SINGLE_FILE: &str = "model.safetensors";
+/// Names of the files that describe the tokenizer.
+pub const TOKENIZER_FILES: [&str; 2] = ["tokenizer.json", "tokenizer_config.json"];
 
 /// A model in a HF folder, read on demand.
 #[derive(Debug)]
@@ -24,8 +28,16 @@ pub struct HfFolder {
     config: ModelConfig,
     metadata: Metadata,
     files: Vec<SafeTensors<FileSource>>,
-    /// The file that holds each HF tensor.
-    places: BTreeMap<String, usize>,
+    /// Where each HF tensor lies.
+    places: BTreeMap<String, Place>,
+}
+
+/// Where a HF tensor lies: in a tensor of its own name, or in some rows (elements, in a vector) of an older folder's.
+#[derive(Debug)]
+struct Place {
+    file: usize,
+    tensor: String,
+    rows: Range<usize>,
 }
 
 impl HfFolder {
@@ -34,18 +46,18 @@ impl HfFolder {
     /// # Errors
     /// When a file is missing or damaged, the model or its tokenizer is not supported, or a tensor is missing.
     pub fn open(folder: &Path) -> Result<Self, HfError> {
-        let config = config_from_json(&read(&folder.join(CONFIG_FILE))?)?;
-        let name = folder.file_name().map_or("model".into(), |name| name.to_string_lossy());
-        let mut metadata = metadata_of(&config, &name);
-        let tokenizer = read(&folder.join("tokenizer.json"))?;
-        let tokenizer_config = read(&folder.join("tokenizer_config.json"))?;
-        metadata_from_hf(&mut metadata, &tokenizer, &tokenizer_config, config.vocab_size)?;
+        let (config, metadata) = describe(folder)?;
         let mut files = Vec::new();
         let mut places = BTreeMap::new();
         for file in weight_files(folder)? {
             let source = FileSource::open(folder.join(file)).map_err(SafeTensorsError::from)?;
             let file = pollster::block_on(SafeTensors::open(source))?;
-            places.extend(file.tensors().map(|(name, _)| (name.to_owned(), files.len())));
+            for (tensor, info) in file.tensors() {
+                for (name, rows) in names_in(tensor, info, &config) {
+                    let place = Place { file: files.len(), tensor: tensor.to_owned(), rows };
+                    places.insert(name, place);
+                }
+            }
             files.push(file);
         }
         let folder = Self { name: folder.display().to_string(), config, metadata, files, places };
@@ -97,34 +109,41 @@ impl HfFolder {
     }
 
     fn vector(&self, part: &HfPart) -> Result<Vec<f32>, HfError> {
-        let numbers = pollster::block_on(self.file(&part.name)?.read_rows(&part.name, 0..1))?;
+        let (file, place) = self.place(&part.name)?;
+        let numbers = pollster::block_on(file.read_rows(&place.tensor, 0..1))?;
+        let numbers = &numbers[place.rows.clone()];
         Ok(if part.permuted {
-            row_order::to_gguf(&numbers, self.config.head_dim, 1)
+            row_order::to_gguf(numbers, self.config.head_dim, 1)
         } else {
-            numbers
+            numbers.to_vec()
         })
     }
 
     /// Rows of one HF matrix in GGUF's order. Where that is another, the whole heads around them are read.
     fn matrix_rows(&self, part: &HfPart, rows: Range<usize>) -> Result<Vec<f32>, HfError> {
-        let file = self.file(&part.name)?;
+        let (file, place) = self.place(&part.name)?;
+        let first = place.rows.start;
+        let read = |rows: Range<usize>| {
+            let rows = first + rows.start..first + rows.end;
+            pollster::block_on(file.read_rows(&place.tensor, rows))
+        };
         if !part.permuted {
-            return Ok(pollster::block_on(file.read_rows(&part.name, rows))?);
+            return Ok(read(rows)?);
         }
         let head_dim = self.config.head_dim;
         let start = rows.start / head_dim * head_dim;
         let end = rows.end.next_multiple_of(head_dim);
-        let columns = file.tensor(&part.name)?.columns();
-        let heads = pollster::block_on(file.read_rows(&part.name, start..end))?;
-        let heads = row_order::to_gguf(&heads, head_dim, columns);
+        let columns = file.tensor(&place.tensor)?.columns();
+        let heads = row_order::to_gguf(&read(start..end)?, head_dim, columns);
         Ok(heads[(rows.start - start) * columns..(rows.end - start) * columns].to_vec())
     }
 
-    fn file(&self, tensor: &str) -> Result<&SafeTensors<FileSource>, SafeTensorsError> {
-        let place = self.places.get(tensor).and_then(|&place| self.files.get(place));
-        place.ok_or_else(|| SafeTensorsError::NoTensor {
+    fn place(&self, name: &str) -> Result<(&SafeTensors<FileSource>, &Place), SafeTensorsError> {
+        let place = self.places.get(name);
+        let found = place.and_then(|place| Some((self.files.get(place.file)?, place)));
+        found.ok_or_else(|| SafeTensorsError::NoTensor {
             file: self.name.clone(),
-            tensor: tensor.to_owned(),
+            tensor: name.to_owned(),
         })
     }
 
@@ -132,11 +151,12 @@ impl HfFolder {
     fn check(&self) -> Result<(), HfError> {
         for (name, shape) in self.tensors() {
             for part in parts(&name, shape[0], &self.config).unwrap_or_default() {
-                let file = self.file(&part.name)?;
-                let found = &file.tensor(&part.name)?.shape;
+                let (file, place) = self.place(&part.name)?;
+                let mut found = file.tensor(&place.tensor)?.shape.clone();
+                found[0] = place.rows.len();
                 let mut expected = shape.clone();
                 expected[0] = part.rows.len();
-                if *found != expected {
+                if found != expected {
                     return Err(HfError::Weights(SafeTensorsError::BadTensor {
                         file: file.name().to_owned(),
                         tensor: part.name,
@@ -151,13 +171,44 @@ impl HfFolder {
     }
 }
 
+/// Sees that the model and its tokenizer are supported, before there are any weights.
+///
+/// # Errors
+/// As [`HfFolder::open`], weights aside.
+pub fn check_description(folder: &Path) -> Result<(), HfError> {
+    describe(folder).map(|_| ())
+}
+
+fn describe(folder: &Path) -> Result<(ModelConfig, Metadata), HfError> {
+    let config = config_from_json(&read(&folder.join(CONFIG_FILE))?)?;
+    let name = folder.file_name().map_or("model".into(), |name| name.to_string_lossy());
+    let mut metadata = metadata_of(&config, &name);
+    let [tokenizer, tokenizer_config] = TOKENIZER_FILES.map(|file| read(&folder.join(file)));
+    metadata_from_hf(&mut metadata, &tokenizer?, &tokenizer_config?, config.vocab_size)?;
+    Ok((config, metadata))
+}
+
+/// The HF tensors that a file's tensor is, with their rows of it: itself, or those of an older name.
+fn names_in(name: &str, tensor: &Tensor, config: &ModelConfig) -> Vec<(String, Range<usize>)> {
+    let rows = tensor.shape.first().copied().unwrap_or_default();
+    let older = first_phi::tensors(name, config);
+    // One of another size is not taken apart; the names that it should have had are then missing.
+    if older.last().is_some_and(|(_, last)| last.end == rows) {
+        return older;
+    }
+    vec![(name.to_owned(), 0..rows)]
+}
+
 fn read(path: &Path) -> Result<String, HfError> {
     fs::read_to_string(path)
         .map_err(|source| HfError::Io { path: path.display().to_string(), source })
 }
 
-/// The names of the files with weights: those of the index, or the only one.
-fn weight_files(folder: &Path) -> Result<BTreeSet<String>, HfError> {
+/// The names of the files with weights in `folder`: those of the index, or the only one.
+///
+/// # Errors
+/// When the index cannot be read, or names no files beside it.
+pub fn weight_files(folder: &Path) -> Result<BTreeSet<String>, HfError> {
     let index = folder.join(INDEX_FILE);
     if !index.exists() {
         return Ok([SINGLE_FILE.to_owned()].into());

@@ -1,6 +1,7 @@
 //! Folders in the form of Hugging Face transformers: `config.json`, safetensors, `tokenizer.json`.
 
 mod config;
+mod first_phi;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
 mod metadata;
@@ -8,7 +9,9 @@ mod names;
 
 pub use config::{SpecialTokens, from_json as config_from_json, to_json as config_to_json};
 #[cfg(not(target_arch = "wasm32"))]
-pub use folder::HfFolder;
+pub use folder::{
+    HfFolder, INDEX_FILE, SINGLE_FILE, TOKENIZER_FILES, check_description, weight_files,
+};
 pub use metadata::metadata_of;
 pub use names::{HfPart, parts};
 
@@ -39,6 +42,17 @@ pub enum HfError {
         /// The setting.
         setting: String,
         /// Its value.
+        value: String,
+    },
+    /// A setting that may change what the model computes, and that Hangtag does not know.
+    #[error(
+        "{CONFIG_FILE}: {setting} = {value} is not known to Hangtag, so the model may not be computed as it should; if \
+         it changes nothing, delete the line"
+    )]
+    UnknownSetting {
+        /// The setting.
+        setting: String,
+        /// Its value, shortened.
         value: String,
     },
     /// A setting is missing or makes no sense.
