@@ -137,6 +137,8 @@ fn refusal(name: &str, change: &dyn Fn(&Path) -> Result<()>) -> Result<String> {
     }
 }
 
+type Change = Box<dyn Fn(&Path) -> Result<()>>;
+
 fn edit(file: &Path, from: &str, to: &str) -> Result<()> {
     let text = fs::read_to_string(file)?;
     anyhow::ensure!(text.contains(from), "{} holds no {from}", file.display());
@@ -153,7 +155,7 @@ fn damaged_folders_are_refused_by_name() -> Result<()> {
     let config = |from: &'static str, to: &'static str| {
         move |folder: &Path| edit(&folder.join("config.json"), from, to)
     };
-    let cases: Vec<(&str, Box<dyn Fn(&Path) -> Result<()>>, &str)> = vec![
+    let cases: Vec<(&str, Change, &str)> = vec![
         ("phi", Box::new(cut), shard),
         ("phi", Box::new(move |folder| Ok(fs::remove_file(folder.join(shard))?)), shard),
         (
