@@ -148,7 +148,7 @@ fn edit(file: &Path, from: &str, to: &str) -> Result<()> {
 #[test]
 fn damaged_folders_are_refused_by_name() -> Result<()> {
     let shard = "model-00002-of-00003.safetensors";
-    let cut = |folder: &Path| {
+    let cut = move |folder: &Path| {
         let bytes = fs::read(folder.join(shard))?;
         Ok(fs::write(folder.join(shard), &bytes[..bytes.len() - 100])?)
     };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use hangtag_weights::registry::{DEFAULT_BASE, DEFAULT_MODEL};
 
+use crate::compare::args::CompareArgs;
 use crate::dataset::args::DatasetArgs;
 use crate::evaluate::args::EvaluateArgs;
 
@@ -35,6 +36,7 @@ pub enum Command {
     Bench(BenchArgs),
     Dataset(DatasetArgs),
     Evaluate(EvaluateArgs),
+    Compare(CompareArgs),
     Completions(CompletionsArgs),
 }
 

@@ -21,6 +21,11 @@ const WHAT_A_BASE_IS: &str = "--base takes a GGUF file of the llama or phi famil
                               name such as smollm2-135m";
 
 pub fn run(args: &ExportArgs) -> Result<()> {
+    tell(args, &export_to(args)?)
+}
+
+/// Writes what the arguments ask for, and says nothing.
+pub fn export_to(args: &ExportArgs) -> Result<Report> {
     let name = name(args)?;
     let mut base = open(args)?;
     let adapter = match &args.adapter {
@@ -48,7 +53,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         bar.set_position(progress.done);
     });
     bar.finish_and_clear();
-    tell(args, &report.map_err(failure)?)
+    Ok(report.map_err(failure)?)
 }
 
 /// The weights to export, and what is known of them.

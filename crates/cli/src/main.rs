@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod compare;
 mod completions;
 mod dataset;
 mod evaluate;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Dataset(args) => dataset::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     match done {

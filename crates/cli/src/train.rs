@@ -139,6 +139,13 @@ fn show(bar: &ProgressBar, event: &TrainEvent) {
             );
             bar.suspend(|| eprintln!("{line}"));
         }
+        TrainEvent::Smaller { sequences, recompute } => {
+            let blocks = if *recompute { ", blocks computed again" } else { "" };
+            let line = format!(
+                "to fit the GPU's memory: {sequences} sequences at a time{blocks}; same result, slower"
+            );
+            bar.suspend(|| eprintln!("{line}"));
+        }
         TrainEvent::Saved { .. } => {}
     }
 }

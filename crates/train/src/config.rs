@@ -135,9 +135,17 @@ pub struct EvaluationSettings {
 #[allow(missing_docs)]
 pub struct RunSettings {
     pub recompute: bool,
+    pub memory_gb: f32,
     pub checkpoint_steps: u32,
     pub log_steps: u32,
     pub adapter_dtype: AdapterDtype,
+}
+
+impl RunSettings {
+    /// Bytes of the device's memory that may be used.
+    pub(crate) fn memory_limit(&self) -> Option<u64> {
+        (self.memory_gb > 0.0).then(|| (f64::from(self.memory_gb) * 1e9) as u64)
+    }
 }
 
 /// How the numbers of the written adapter are stored.
@@ -242,6 +250,9 @@ impl TrainConfig {
         }
         if !(0.0..=100.0).contains(&a.foreign_features) {
             return wrong("augment.foreign_features", "give 0 to 100 features a product");
+        }
+        if !(0.0..=10_000.0).contains(&self.run.memory_gb) {
+            return wrong("run.memory_gb", "give 0 to 10000 GB");
         }
         if self.evaluation.every_epochs == 0 || self.run.log_steps == 0 {
             return wrong("evaluation.every_epochs, run.log_steps", "give at least 1 each");

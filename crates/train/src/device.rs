@@ -39,6 +39,16 @@ pub fn memory_in_use(device: &Device) -> Option<u64> {
     }
 }
 
+/// Hands freed memory, which is kept for the next allocation, back to the device.
+pub(crate) fn release_memory(device: &Device) {
+    #[cfg(feature = "cuda")]
+    if matches!(device, Device::Cuda(_)) {
+        cuda::release_memory();
+    }
+    #[cfg(not(feature = "cuda"))]
+    let _ = device;
+}
+
 #[cfg(feature = "cuda")]
 mod cuda {
     use candle_core::Device;
@@ -76,6 +86,17 @@ mod cuda {
         done.map_err(|error| TrainError::NoCuda {
             problem: format!("setting up the GPU's memory: {error:?}"),
         })
+    }
+
+    pub(super) fn release_memory() {
+        // SAFETY: device 0 is open, and its pool lives as long as it.
+        let trimmed = unsafe {
+            result::device::get(0)
+                .and_then(|device| result::device::get_default_mem_pool(device))
+                .and_then(|pool| result::mem_pool::trim_to(pool, 0))
+        };
+        // What could not be handed back only counts as used.
+        let _ = trimmed;
     }
 
     pub(super) fn memory_in_use() -> Option<u64> {

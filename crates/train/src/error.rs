@@ -68,6 +68,17 @@ pub enum TrainError {
         /// What is wrong, and what to do.
         problem: String,
     },
+    /// One sequence is more than the device's memory, or the part of it that may be used, holds.
+    #[error(
+        "one sequence at a time takes {needed} of the GPU's memory (run.memory_gb: {limit}); give a smaller data.length or \
+         lora.rank, or base.precision = \"4bit\""
+    )]
+    Memory {
+        /// What it takes.
+        needed: String,
+        /// What may be used.
+        limit: String,
+    },
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {

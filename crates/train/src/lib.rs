@@ -22,6 +22,7 @@ mod gradient_tests;
 mod kernel;
 mod log;
 mod lora;
+mod memory;
 mod model;
 #[cfg(test)]
 mod model_tests;

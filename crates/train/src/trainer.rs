@@ -16,13 +16,14 @@ use crate::base::Base;
 use crate::checkpoint::{self, Progress};
 use crate::config::TrainConfig;
 use crate::decode::{DecodeOptions, decode};
-use crate::device::memory_in_use;
+use crate::device::{memory_in_use, release_memory};
 use crate::example::{Example, examples};
 use crate::kernel::{AdamwStep, Moments, Rotation, adamw};
 use crate::log::Log;
 use crate::lora::Layout;
+use crate::memory::{Way, fit};
 use crate::model::{Model, StepOptions};
-use crate::pack::{LayoutKind, Packed, fill, pieces};
+use crate::pack::{LayoutKind, Packed, Piece, fill, pieces};
 use crate::rng::{Rng, mix};
 
 /// Tokens that a feature's line and its answer may take beside the text.
@@ -38,6 +39,13 @@ pub enum TrainEvent {
     Steps(StepReport),
     /// The validation set was decoded.
     Evaluated(EvaluationReport),
+    /// The device's memory holds only a part of a step at once, or only with blocks computed again.
+    Smaller {
+        /// Sequences at a time.
+        sequences: usize,
+        /// Whether blocks are computed again.
+        recompute: bool,
+    },
     /// A checkpoint was written.
     Saved {
         /// Steps done.
@@ -161,6 +169,7 @@ struct Trainer<'a> {
     foreign: ForeignNames,
     state: Moments,
     progress: Progress,
+    way: Way,
     val_examples: Vec<Example>,
     log: Log,
     meter: Meter,
@@ -218,6 +227,7 @@ impl<'a> Trainer<'a> {
             val_examples: tokenised(val, config, run.tokenizer)?,
             log: Log::open(run.out, resume)?,
             meter: Meter::new(),
+            way: Way { sequences: config.data.sequences, recompute: config.run.recompute },
             run,
             layout,
             state,
@@ -230,6 +240,7 @@ impl<'a> Trainer<'a> {
         observe: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>,
     ) -> Result<Ending, TrainError> {
         let config = self.run.config;
+        self.fit_memory(observe)?;
         while self.progress.epoch < config.optimizer.epochs {
             if self.epoch(observe)?.is_break() {
                 self.save(observe)?;
@@ -258,8 +269,7 @@ impl<'a> Trainer<'a> {
         observe: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, TrainError> {
         let config = self.run.config;
-        let batches = self.batches()?;
-        let steps: Vec<&[Packed]> = batches.chunks(config.data.accumulate).collect();
+        let steps = self.batches()?;
         self.meter = Meter::new();
         for (index, micro) in steps.iter().enumerate().skip(self.progress.step_of_epoch as usize) {
             let done = (f64::from(self.progress.epoch) + index as f64 / steps.len() as f64)
@@ -291,7 +301,7 @@ impl<'a> Trainer<'a> {
         let (mut gradient, mut weight): (Option<Tensor>, f32) = (None, 0.0);
         for (index, packed) in micro.iter().enumerate() {
             let options = StepOptions {
-                recompute: config.run.recompute,
+                recompute: self.way.recompute,
                 dropout: config.lora.dropout,
                 seed: mix(config.seed ^ mix(u64::from(self.progress.step) << 16 | index as u64)),
             };
@@ -359,7 +369,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// The batches of the epoch that is about to begin or to go on: the same for the same seed and epoch.
-    fn batches(&self) -> Result<Vec<Packed>, TrainError> {
+    fn batches(&self) -> Result<Vec<Vec<Packed>>, TrainError> {
         let config = self.run.config;
         let mut rng = Rng::for_purpose(config.seed, 1 + u64::from(self.progress.epoch));
         let products: Vec<Product> = self
@@ -379,7 +389,56 @@ impl<'a> Trainer<'a> {
             .flat_map(|example| pieces(example, d.layout, d.chain, d.length, d.loss_per));
         let mut sequences = fill(pieces.collect(), d.length, d.layout == LayoutKind::Packed);
         rng.shuffle(&mut sequences);
-        Ok(sequences.chunks(d.sequences).map(Packed::new).collect())
+        let at_once = self.way.sequences;
+        let of_step = |step: &[Vec<Piece<'_>>]| step.chunks(at_once).map(Packed::new).collect();
+        Ok(sequences.chunks(d.sequences * d.accumulate).map(of_step).collect())
+    }
+
+    /// On a GPU, finds by trial how much of a step its memory holds at once.
+    fn fit_memory(
+        &mut self,
+        observe: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>,
+    ) -> Result<(), TrainError> {
+        let device = self.run.base.device.clone();
+        if !device.is_cuda() {
+            return Ok(());
+        }
+        let wanted = self.way;
+        let limit = self.run.config.run.memory_limit();
+        self.way = fit(wanted, limit, &mut |way| {
+            release_memory(&device);
+            self.way = way;
+            match self.rehearse() {
+                Ok(()) => Ok(memory_in_use(&device)),
+                Err(TrainError::Compute(error)) if is_out_of_memory(&error) => Ok(None),
+                Err(error) => Err(error),
+            }
+        })?;
+        if self.way != wanted {
+            let _ = observe(&TrainEvent::Smaller {
+                sequences: self.way.sequences,
+                recompute: self.way.recompute,
+            });
+        }
+        Ok(())
+    }
+
+    /// Computes the longest part of the epoch's steps, and throws the gradient away.
+    fn rehearse(&self) -> Result<(), TrainError> {
+        let batches = self.batches()?;
+        let longest = batches.iter().flatten().max_by_key(|packed| packed.num_tokens);
+        let Some(packed) = longest else { return Ok(()) };
+        let (base, rounding) = (self.run.base, self.run.config.base.rounding);
+        let model =
+            Model::new(base, &self.layout, &self.rotation, &self.state.parameters, rounding)?;
+        let options = StepOptions {
+            recompute: self.way.recompute,
+            dropout: self.run.config.lora.dropout,
+            seed: 0,
+        };
+        // Reading the loss waits for the device.
+        model.step(&model.on_device(packed)?, &options)?.loss.to_vec1::<f32>()?;
+        Ok(())
     }
 
     /// Decodes the validation set, and keeps the adapter if it is the best.
@@ -449,6 +508,12 @@ impl<'a> Trainer<'a> {
         let _ = observe(&TrainEvent::Saved { step: self.progress.step });
         Ok(())
     }
+}
+
+/// candle and cuBLAS say it in their own words.
+fn is_out_of_memory(error: &candle_core::Error) -> bool {
+    let text = error.to_string().to_ascii_lowercase();
+    ["out_of_memory", "out of memory", "alloc_failed"].iter().any(|words| text.contains(words))
 }
 
 /// The state before the first step.

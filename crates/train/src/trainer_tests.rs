@@ -118,3 +118,26 @@ fn only_the_adapter_is_rounded() {
         exact.iter().map(|&number| half::f16::from_f32(number).to_f32()).collect();
     assert_eq!(written, rounded);
 }
+
+/// What the trainer does where a GPU's memory is short.
+#[test]
+fn parts_of_a_step_and_blocks_computed_again_come_to_the_same() {
+    let mut base = golden("llama");
+    base.config.max_position_embeddings = 256;
+    let trained = |sequences: usize, accumulate: usize, recompute: bool| {
+        let mut config = config();
+        (config.data.sequences, config.data.accumulate) = (sequences, accumulate);
+        (config.run.recompute, config.lora.dropout) = (recompute, 0.0);
+        let folder = tempfile::tempdir().unwrap();
+        run(&base, &config, folder.path(), false, None).unwrap();
+        let (_, state) = checkpoint::load(folder.path(), &Device::Cpu).unwrap();
+        state.parameters.to_vec1::<f32>().unwrap()
+    };
+    let furthest = |one: &[f32], other: &[f32]| {
+        one.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    };
+    let whole = trained(2, 1, false);
+    assert!(furthest(&whole, &trained(1, 2, true)) < 1e-4);
+    // Other steps are another run.
+    assert!(furthest(&whole, &trained(1, 1, false)) > 1e-4);
+}

@@ -2,7 +2,7 @@
 
 mod drawing;
 mod kernels;
-mod subject;
+pub mod subject;
 mod train;
 mod tune;
 

@@ -12,7 +12,7 @@ use crate::failure::{bad_input, failed};
 use crate::model;
 
 /// A description to read, repeated to the length asked for.
-const TEXT: &str = "Trail running shoe for men, upper of recycled polyester mesh in navy blue with orange laces, \
+pub const TEXT: &str = "Trail running shoe for men, upper of recycled polyester mesh in navy blue with orange laces, \
                     rubber sole with 4 mm lugs, 8 mm drop, 285 g in size EU 42, made in Portugal, machine washable \
                     at 30 degrees, delivered in a cardboard box with a spare pair of insoles. ";
 
@@ -115,7 +115,8 @@ fn asked(extractor: &Extractor, source: &Source) -> Result<Job> {
     })
 }
 
-fn features(count: usize) -> Result<Vec<Feature>> {
+/// `count` features to ask for.
+pub fn features(count: usize) -> Result<Vec<Feature>> {
     let names: Vec<&str> = FEATURES.split(", ").collect();
     let names: Vec<String> = (0..count)
         .map(|index| match (names.get(index), names[index % names.len()]) {

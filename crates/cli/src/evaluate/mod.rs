@@ -1,6 +1,7 @@
 //! `hangtag evaluate`: who answers, how good the answers are, and the report.
 
 mod answerers;
+pub use answerers::given;
 pub mod args;
 mod candle;
 mod journal;
