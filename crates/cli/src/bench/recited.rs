@@ -21,6 +21,6 @@ impl Constraint for Recited<'_> {
 
     fn draft(&self, row: usize, answer: &[u32], count: usize) -> Vec<u32> {
         let places = self.answers[row].iter().enumerate().skip(answer.len()).take(count);
-        places.map(|(place, id)| id ^ u32::from((row + place) % 4 == 0)).collect()
+        places.map(|(place, id)| id ^ u32::from((row + place).is_multiple_of(4))).collect()
     }
 }
