@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use hangtag_engine::kernel::{self, Form, Variant};
 use hangtag_engine::matrix::MatrixFormat;
-use hangtag_engine::{EngineOptions, GpuUsage};
+use hangtag_engine::{EngineOptions, GpuUsage, Speculation};
 use hangtag_extract::{ExtractError, Extractor, Progress};
 use hangtag_task::{Feature, parse_feature_list};
 use hangtag_tests::engines::{gpu, small_options};
@@ -97,7 +97,9 @@ fn extract(extractor: &mut Extractor, run: usize, features: &[Feature]) -> Resul
 #[test]
 fn two_hundred_extractions_leave_nothing_and_what_is_left_is_noticed() -> Result<()> {
     let Some(gpu) = gpu("leaks", false) else { return Ok(()) };
-    let options = EngineOptions { context_tokens: 512, ..small_options() };
+    // Steps of measured sizes would be encoded ahead as the clock has it.
+    let speculation = Speculation::Fixed(3);
+    let options = EngineOptions { context_tokens: 512, speculation, ..small_options() };
     let gguf = goldens::open("llama")?;
     let mut extractor = pollster::block_on(Extractor::load(gguf, gpu, options, |_| {}))?;
     grown(&mut extractor, 0..WARM_UP, |_| {})?;

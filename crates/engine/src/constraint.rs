@@ -44,6 +44,12 @@ impl TokenSet {
 pub trait Constraint: Debug {
     /// The tokens that may follow those of `answer` in row number `row`; `None` or an empty set: any.
     fn allowed(&self, row: usize, answer: &[u32]) -> Option<Rc<TokenSet>>;
+
+    /// A guess at the tokens that follow those of `answer` in row number `row`, `count` at most. The engine tries them together
+    /// and keeps those that it would have come to by itself: a wrong guess costs time and changes no answer.
+    fn draft(&self, _row: usize, _answer: &[u32], _count: usize) -> Vec<u32> {
+        Vec::new()
+    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::kernel::norm::Norm;
 use crate::kernel::product::{Matrix, Rotary, turns};
 use crate::kernel::{self, Kernel, PLAIN, Pipeline, Step, Token, Variant};
 use crate::load::{Linear, LoadProgress, Loader, NormWeights};
-use crate::plan::{EngineOptions, Scratch, kv_layer_bytes};
+use crate::plan::{EngineOptions, Scratch, kv_layer_bytes, max_selected};
 use crate::source::{BlockSource, ModelSource};
 use crate::tuning;
 
@@ -65,21 +65,25 @@ pub(crate) struct Decoder {
     body: Vec<Dispatch>,
     head: Vec<Dispatch>,
     vocab_size: usize,
-    prepared: RefCell<Option<Prepared>>,
+    /// Of different sizes, since a step of drafted tokens and one of what is left after it follow each other.
+    prepared: RefCell<Vec<Prepared>>,
 }
 
-/// A decode step of `rows` rows, encoded while the GPU was busy with another step. It serves fewer rows too: what it
+/// Decode steps that are kept encoded; of more the oldest goes.
+const MAX_PREPARED: usize = 8;
+
+/// A decode step of `tokens` tokens, encoded while the GPU was busy with another step. It serves fewer tokens too: what it
 /// computes for those that are not there is not read.
 #[derive(Debug)]
 struct Prepared {
-    rows: usize,
+    tokens: usize,
     commands: wgpu::CommandBuffer,
 }
 
 impl Prepared {
-    /// Whether it serves a step of so many rows without much more work than they need.
-    fn serves(&self, rows: usize) -> bool {
-        (3 * self.rows / 4..=self.rows).contains(&rows)
+    /// Whether it serves a step of so many tokens without much more work than they need.
+    fn serves(&self, tokens: usize) -> bool {
+        (3 * self.tokens / 4..=self.tokens).contains(&tokens)
     }
 }
 
@@ -143,7 +147,7 @@ impl Decoder {
     ) -> Result<Decoder, EngineError> {
         let scratch = Scratch::of(config, options);
         let buffers = Buffers::new(gpu, config, options, &scratch);
-        let io = Io::new(gpu, options, &scratch);
+        let io = Io::new(gpu, options, max_selected(config, options), &scratch);
         let mut loader = Loader::new(gpu, gguf, source.file_bytes(), progress);
         let (pipelines, dispatches) = (HashMap::new(), Vec::new());
         let slots = options.context_tokens as u32;
@@ -165,25 +169,48 @@ impl Decoder {
         };
         list.head(&norm, &output, &io, &buffers);
         let (head, vocab_size) = (list.dispatches, config.vocab_size);
-        Ok(Decoder { io, body, head, vocab_size, prepared: RefCell::new(None) })
+        Ok(Decoder { io, body, head, vocab_size, prepared: RefCell::default() })
     }
 
-    /// Runs a step; the chosen tokens of `batch.selected`, in that order.
-    pub async fn step(&self, gpu: &Gpu, batch: &Batch) -> Result<Vec<Chosen>, EngineError> {
+    /// Runs a step; the chosen tokens of `batch.selected`, in that order. A decode step of about `next` tokens is likely to
+    /// follow, now or after another text.
+    pub async fn step(
+        &self,
+        gpu: &Gpu,
+        batch: &Batch,
+        next: usize,
+    ) -> Result<Vec<Chosen>, EngineError> {
         self.write(gpu, batch);
         let (tokens, selected) = (batch.ids.len(), batch.selected.len());
-        let is_decode = tokens == selected;
-        let prepared = self.prepared.take().filter(|p| is_decode && p.serves(tokens));
-        let commands = prepared.map_or_else(|| self.encode(gpu, tokens, selected), |p| p.commands);
+        let prepared = if tokens == selected { self.take_prepared(tokens) } else { None };
+        let commands = prepared.unwrap_or_else(|| self.encode(gpu, tokens, selected));
         gpu.queue.submit([commands]);
         if selected == 0 {
             gpu.finish().await?;
             return Ok(Vec::new());
         }
-        // Nearly always a step of the same rows follows.
-        let commands = self.encode(gpu, selected, selected);
-        self.prepared.replace(Some(Prepared { rows: selected, commands }));
+        self.prepare(gpu, next);
         gpu.read(&self.io.chosen_readback, selected).await
+    }
+
+    /// The smallest step encoded already that serves so many tokens.
+    fn take_prepared(&self, tokens: usize) -> Option<wgpu::CommandBuffer> {
+        let mut prepared = self.prepared.borrow_mut();
+        let serving = prepared.iter().enumerate().filter(|(_, step)| step.serves(tokens));
+        let (place, _) = serving.min_by_key(|(_, step)| step.tokens)?;
+        Some(prepared.remove(place).commands)
+    }
+
+    /// Encodes a decode step, unless one is there that serves as many tokens.
+    fn prepare(&self, gpu: &Gpu, tokens: usize) {
+        let mut prepared = self.prepared.borrow_mut();
+        if prepared.iter().any(|step| step.serves(tokens)) {
+            return;
+        }
+        if prepared.len() == MAX_PREPARED {
+            prepared.remove(0);
+        }
+        prepared.push(Prepared { tokens, commands: self.encode(gpu, tokens, tokens) });
     }
 
     /// Runs a step; the logits (selected, vocab_size).
@@ -258,7 +285,7 @@ impl Dispatch {
 }
 
 impl Io {
-    fn new(gpu: &Gpu, options: &EngineOptions, scratch: &Scratch) -> Io {
+    fn new(gpu: &Gpu, options: &EngineOptions, max_selected: usize, scratch: &Scratch) -> Io {
         let words = |count: usize| 4 * count as u64;
         let step = |label| {
             let buffer = gpu.uniform(label, &Step { count: 0, constrained: 0 });
@@ -267,11 +294,11 @@ impl Io {
         };
         let (token_step, token_group) = step("tokens of the step");
         let (selected_step, selected_group) = step("selected rows of the step");
-        let chosen = options.max_rows as u64 * size_of::<Chosen>() as u64;
+        let chosen = max_selected as u64 * size_of::<Chosen>() as u64;
         Io {
             ids: gpu.storage("token ids", words(options.step_tokens)),
             tokens: gpu.storage("tokens", (size_of::<Token>() * options.step_tokens) as u64),
-            selected: gpu.storage("selected", words(options.max_rows)),
+            selected: gpu.storage("selected", words(max_selected)),
             logits: gpu.storage("logits", scratch.logits),
             allowed: gpu.storage("allowed", scratch.allowed),
             chosen: gpu.storage("chosen", chosen),

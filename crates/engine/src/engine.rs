@@ -5,15 +5,16 @@ use std::ops::ControlFlow;
 use hangtag_weights::{ByteSource, Gguf, ModelConfig};
 
 use crate::constraint::Constraint;
-use crate::decoder::{Batch, Decoder};
+use crate::decoder::{Batch, Chosen, Decoder};
 use crate::error::EngineError;
 use crate::gpu::Gpu;
 use crate::kernel::Token;
 use crate::load::LoadProgress;
-use crate::plan::{EngineOptions, MemoryPlan, check_fit, check_options, plan};
+use crate::plan::{EngineOptions, MemoryPlan, check_fit, check_options, max_selected, plan};
 use crate::prefix_store::{Place, PrefixStore, Reserved};
-use crate::rows::{self, Row, RowId, Wave};
+use crate::rows::{self, Row, RowId, Turn, Wave};
 use crate::source::{ModelSource, ProductInfo};
+use crate::speculation::{Speculation, StepCost, drafts};
 
 /// One description with all that is asked of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,8 +92,12 @@ pub struct JobStats {
     pub suffix_tokens: usize,
     /// Decoded tokens of all rows.
     pub generated_tokens: usize,
-    /// Steps, of which each makes one token of every row that goes on.
+    /// Steps, of which each makes at least one token of every row that goes on.
     pub decode_steps: usize,
+    /// Tokens that were tried ahead of their turn.
+    pub drafted_tokens: usize,
+    /// Those of them that were right, each of which saved its row a step.
+    pub accepted_tokens: usize,
 }
 
 /// A model on a GPU.
@@ -105,6 +110,9 @@ pub struct Engine {
     decoder: Decoder,
     products: Vec<ProductInfo>,
     store: PrefixStore,
+    cost: StepCost,
+    /// Tokens of a step whose next ones may be asked for.
+    max_selected: usize,
 }
 
 impl Engine {
@@ -145,7 +153,8 @@ impl Engine {
         gpu.finish().await?;
         let products = source.products();
         let store = PrefixStore::new(options.context_tokens);
-        Ok(Engine { gpu, config, options, memory, decoder, products, store })
+        let (cost, max_selected) = (StepCost::default(), max_selected(&config, &options));
+        Ok(Engine { gpu, config, options, memory, decoder, products, store, cost, max_selected })
     }
 
     /// The model's description.
@@ -176,6 +185,11 @@ impl Engine {
     #[must_use]
     pub fn options(&self) -> &EngineOptions {
         &self.options
+    }
+
+    /// Changes whether rows try drafted tokens. An engine that was loaded without has less room for them.
+    pub fn set_speculation(&mut self, speculation: Speculation) {
+        self.options.speculation = speculation;
     }
 
     /// Gives the device back for another model; this one's memory is freed.
@@ -337,7 +351,7 @@ impl Engine {
                 }
             }
             let Some(batch) = steps.next() else { return Ok(()) };
-            self.decoder.step(&self.gpu, &batch).await?;
+            self.compute(&batch, 0).await?;
             self.store.mark_written(batch.ids.len());
         }
     }
@@ -352,14 +366,15 @@ impl Engine {
         stats: &mut [JobStats],
     ) -> Result<(), EngineError> {
         wave.suffix_tokens().for_each(|(job, tokens)| stats[job].suffix_tokens += tokens);
-        for (mut batch, rows) in wave.suffix_batches(jobs, self.options.step_tokens) {
-            batch.allowed = self.allowed(constraints, wave, &rows);
-            self.step(&batch, &rows, wave).await?;
+        for (batch, turns) in wave.suffix_batches(jobs, self.options.step_tokens) {
+            self.step(batch, &turns, wave, constraints).await?;
         }
         loop {
             let finished = wave.take_finished(jobs);
-            for Row { job, index, tokens, .. } in finished {
+            for Row { job, index, tokens, drafted, accepted, .. } in finished {
                 stats[job].generated_tokens += tokens.len();
+                stats[job].drafted_tokens += drafted;
+                stats[job].accepted_tokens += accepted;
                 let stopped = tokens.last().is_some_and(|t| jobs[job].stop_tokens.contains(&t.id));
                 let finish = if stopped { Finish::Stop } else { Finish::Length };
                 let event = Event::Row { index, tokens, finish };
@@ -372,54 +387,90 @@ impl Engine {
                 stats[job].decode_steps += 1;
                 send(&mut |event| on_event(job, event), Event::Decode { active_rows })?;
             }
-            let mut batch = wave.decode_batch();
-            let rows: Vec<usize> = (0..wave.len()).collect();
-            batch.allowed = self.allowed(constraints, wave, &rows);
-            self.step(&batch, &rows, wave).await?;
+            let turns = self.turns(wave, jobs, constraints);
+            self.step(wave.decode_batch(&turns), &turns, wave, constraints).await?;
         }
     }
 
-    /// The masks of the rows (places in the wave); none without a constraint.
+    /// What each row of a decode step brings.
+    fn turns(
+        &self,
+        wave: &Wave,
+        jobs: &[&Job],
+        constraints: &[Option<&dyn Constraint>],
+    ) -> Vec<Turn> {
+        let (speculation, vocab_size) = (self.options.speculation, self.config.vocab_size);
+        let mut drafts = drafts(speculation, wave, jobs, constraints, vocab_size);
+        let count = speculation.count(&self.cost, &drafts, self.max_selected);
+        drafts.iter_mut().for_each(|draft| draft.truncate(count));
+        drafts.into_iter().enumerate().map(|(place, draft)| Turn { place, draft }).collect()
+    }
+
+    /// The masks of the rows' turns, behind each token of a draft as if it were right; none without a constraint.
     fn allowed(
         &self,
         constraints: &[Option<&dyn Constraint>],
         wave: &Wave,
-        rows: &[usize],
+        turns: &[Turn],
     ) -> Vec<u32> {
         if constraints.iter().all(Option::is_none) {
             return Vec::new();
         }
         let words = self.config.vocab_size.div_ceil(32);
-        let mut mask = Vec::with_capacity(rows.len() * words);
-        for place in rows {
+        let mut mask = Vec::with_capacity(turns.len() * words);
+        for Turn { place, draft } in turns {
             let row = wave.row(*place);
-            let answer: Vec<u32> = row.tokens.iter().map(|token| token.id).collect();
-            let allowed = constraints[row.job].and_then(|c| c.allowed(row.index, &answer));
-            match allowed.filter(|set| !set.is_empty()) {
-                Some(set) => set.write(&mut mask, words),
-                None => mask.resize(mask.len() + words, u32::MAX),
+            let said = row.tokens.len();
+            let answer = [row.answer(), draft.clone()].concat();
+            for end in said..=answer.len() {
+                let allowed =
+                    constraints[row.job].and_then(|c| c.allowed(row.index, &answer[..end]));
+                match allowed.filter(|set| !set.is_empty()) {
+                    Some(set) => set.write(&mut mask, words),
+                    None => mask.resize(mask.len() + words, u32::MAX),
+                }
             }
         }
         mask
     }
 
-    /// Runs a step and gives the rows (places in the wave) their next tokens.
+    /// Runs a step and gives the rows their next tokens.
     async fn step(
-        &self,
-        batch: &Batch,
-        rows: &[usize],
+        &mut self,
+        mut batch: Batch,
+        turns: &[Turn],
         wave: &mut Wave,
+        constraints: &[Option<&dyn Constraint>],
     ) -> Result<(), EngineError> {
-        let chosen = self.decoder.step(&self.gpu, batch).await?;
-        for (place, chosen) in rows.iter().zip(chosen) {
-            let row = wave.row_mut(*place);
-            if !chosen.probability.is_finite() || chosen.id as usize >= self.config.vocab_size {
-                return Err(EngineError::NotFinite { row: row.index });
-            }
-            let probability = chosen.probability;
-            row.tokens.push(GeneratedToken { id: chosen.id, probability });
+        batch.allowed = self.allowed(constraints, wave, turns);
+        // Of the suffixes' step the rows are known, of a decode step at best that a next text has one like it.
+        let next = match batch.ids.len() == batch.selected.len() {
+            true => batch.ids.len(),
+            false => self.first_step(wave, constraints),
+        };
+        let mut chosen = self.compute(&batch, next).await?.into_iter();
+        for Turn { place, draft } in turns {
+            let own: Vec<Chosen> = chosen.by_ref().take(1 + draft.len()).collect();
+            wave.row_mut(*place).accept(draft, &own, self.config.vocab_size)?;
         }
         Ok(())
+    }
+
+    /// Tokens that the first decode step of a wave is likely to have.
+    fn first_step(&self, wave: &Wave, constraints: &[Option<&dyn Constraint>]) -> usize {
+        let speculation = match constraints.iter().any(Option::is_some) {
+            true => self.options.speculation,
+            false => Speculation::Off,
+        };
+        speculation.first_step(&self.cost, wave.len(), self.max_selected)
+    }
+
+    /// Runs a step and takes note of what it cost.
+    async fn compute(&mut self, batch: &Batch, next: usize) -> Result<Vec<Chosen>, EngineError> {
+        let start = web_time::Instant::now();
+        let chosen = self.decoder.step(&self.gpu, batch, next).await?;
+        self.cost.record(batch.ids.len(), start.elapsed().as_secs_f64());
+        Ok(chosen)
     }
 
     fn check_job(&self, job: &Job) -> Result<(), EngineError> {

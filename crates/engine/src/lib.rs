@@ -17,6 +17,7 @@ mod plan;
 mod prefix_store;
 mod rows;
 mod source;
+mod speculation;
 mod tuning;
 
 pub use constraint::{Constraint, TokenSet};
@@ -26,6 +27,7 @@ pub use gpu::{Gpu, GpuInfo, GpuOptions, GpuUsage, Tier};
 pub use load::LoadProgress;
 pub use plan::{EngineOptions, MemoryPlan};
 pub use source::ProductInfo;
+pub use speculation::Speculation;
 
 #[cfg(test)]
 mod tests;

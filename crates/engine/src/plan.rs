@@ -7,6 +7,7 @@ use hangtag_weights::ModelConfig;
 use crate::error::EngineError;
 use crate::gpu::GpuInfo;
 use crate::source::{LinearSource, ModelSource};
+use crate::speculation::Speculation;
 
 /// Sizes that are fixed when a model is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct EngineOptions {
     /// Multiply in f32 throughout. Otherwise products of many tokens with 4-bit and 8-bit weights round their input to 8 bits, with a
     /// scale for every 32 values, where the GPU multiplies bytes.
     pub exact_products: bool,
+    /// Whether rows try the tokens that a constraint drafts.
+    pub speculation: Speculation,
 }
 
 impl Default for EngineOptions {
@@ -32,6 +35,7 @@ impl Default for EngineOptions {
             step_tokens: 512,
             memory_limit_bytes: None,
             exact_products: false,
+            speculation: Speculation::default(),
         }
     }
 }
@@ -88,6 +92,19 @@ pub(crate) fn kv_layer_bytes(config: &ModelConfig, options: &EngineOptions) -> u
     4 * (options.context_tokens * config.num_key_value_heads * config.head_dim) as u64
 }
 
+/// Logits that room is made for, so that drafted tokens have theirs; rows have theirs in any case.
+const DRAFTED_LOGITS_BYTES: usize = 64 << 20;
+
+/// Tokens of a step whose next ones are asked for at most: one a row, and three more that it drafts.
+pub(crate) fn max_selected(config: &ModelConfig, options: &EngineOptions) -> usize {
+    let rows = options.max_rows;
+    if options.speculation == Speculation::Off {
+        return rows;
+    }
+    let held = DRAFTED_LOGITS_BYTES / (4 * config.vocab_size.max(1));
+    (4 * rows).min(held).min(options.step_tokens).max(rows)
+}
+
 /// Sizes of the working buffers in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scratch {
@@ -103,15 +120,15 @@ pub(crate) struct Scratch {
 impl Scratch {
     pub fn of(config: &ModelConfig, options: &EngineOptions) -> Scratch {
         let f32s = |rows: usize, columns: usize| 4 * rows as u64 * columns as u64;
-        let tokens = options.step_tokens;
+        let (tokens, selected) = (options.step_tokens, max_selected(config, options));
         Scratch {
             hidden: f32s(tokens, config.hidden_size),
             query: f32s(tokens, config.num_attention_heads * config.head_dim),
             mlp: f32s(tokens, config.intermediate_size),
             turns: f32s(options.context_tokens, config.rotary_dim),
-            selected_hidden: f32s(options.max_rows, config.hidden_size),
-            logits: f32s(options.max_rows, config.vocab_size),
-            allowed: f32s(options.max_rows, config.vocab_size.div_ceil(32)),
+            selected_hidden: f32s(selected, config.hidden_size),
+            logits: f32s(selected, config.vocab_size),
+            allowed: f32s(selected, config.vocab_size.div_ceil(32)),
         }
     }
 

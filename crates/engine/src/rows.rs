@@ -3,8 +3,9 @@
 //! Prefixes stand where the prefix store has put them. Each row has a segment of its own in the slots reserved for rows, as
 //! long as its suffix and the longest answer that it may give: no slot is moved or shared, whatever the rows' lengths.
 
-use crate::decoder::Batch;
+use crate::decoder::{Batch, Chosen};
 use crate::engine::{GeneratedToken, Job, RowRequest};
+use crate::error::EngineError;
 use crate::kernel::Token;
 use crate::prefix_store::Reserved;
 
@@ -16,11 +17,23 @@ pub(crate) struct Row {
     pub index: usize,
     /// What it has answered so far.
     pub tokens: Vec<GeneratedToken>,
+    /// Tokens that it has tried ahead of their turn, and those of them that were right.
+    pub drafted: usize,
+    pub accepted: usize,
     prefix: u32,
     first: u32,
     segment: u32,
     suffix_len: usize,
     max_new_tokens: usize,
+}
+
+/// What a row brings to a step.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    /// The row's place in the wave.
+    pub place: usize,
+    /// What it tries behind its own tokens; the slots of what turns out to be wrong are written again by the next step.
+    pub draft: Vec<u32>,
 }
 
 /// A row's job, among those that run together, and its index in it.
@@ -71,6 +84,8 @@ impl Row {
             job,
             index,
             tokens: Vec::new(),
+            drafted: 0,
+            accepted: 0,
             prefix: prefix as u32,
             first: first as u32,
             segment: segment as u32,
@@ -88,6 +103,38 @@ impl Row {
             slot: self.segment + i as u32,
             first: self.first,
         }
+    }
+
+    /// What it has answered so far.
+    pub fn answer(&self) -> Vec<u32> {
+        self.tokens.iter().map(|token| token.id).collect()
+    }
+
+    /// Tokens that it may still answer.
+    pub fn left(&self) -> usize {
+        self.max_new_tokens - self.tokens.len()
+    }
+
+    /// Takes the tokens chosen behind its own one and those of `draft`: as many as the draft foretold, and one more. Each was
+    /// chosen as if the draft were right up to it, so the first that differs is still right, and what follows it is not.
+    pub fn accept(
+        &mut self,
+        draft: &[u32],
+        chosen: &[Chosen],
+        vocab_size: usize,
+    ) -> Result<(), EngineError> {
+        self.drafted += draft.len();
+        for (i, Chosen { id, probability }) in chosen.iter().copied().enumerate() {
+            if !probability.is_finite() || id as usize >= vocab_size {
+                return Err(EngineError::NotFinite { row: self.index });
+            }
+            self.tokens.push(GeneratedToken { id, probability });
+            if draft.get(i) != Some(&id) {
+                break;
+            }
+            self.accepted += 1;
+        }
+        Ok(())
     }
 }
 
@@ -118,6 +165,10 @@ impl Wave {
         self.rows.len()
     }
 
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
     pub fn row(&self, place: usize) -> &Row {
         &self.rows[place]
     }
@@ -131,9 +182,9 @@ impl Wave {
         self.rows.iter().map(|row| (row.job, row.suffix_len))
     }
 
-    /// All suffixes in batches of at most `step_tokens`, each with the rows (places in the wave) whose
-    /// last token it holds, in the order of `selected`.
-    pub fn suffix_batches(&self, jobs: &[&Job], step_tokens: usize) -> Vec<(Batch, Vec<usize>)> {
+    /// All suffixes in batches of at most `step_tokens`, each with the turns of the rows whose last token it holds, in the
+    /// order of `selected`.
+    pub fn suffix_batches(&self, jobs: &[&Job], step_tokens: usize) -> Vec<(Batch, Vec<Turn>)> {
         let mut batches = vec![(Batch::default(), Vec::new())];
         for (place, row) in self.rows.iter().enumerate() {
             let suffix = &jobs[row.job].rows[row.index].suffix;
@@ -141,10 +192,10 @@ impl Wave {
                 if batches.last().is_some_and(|(batch, _)| batch.ids.len() == step_tokens) {
                     batches.push((Batch::default(), Vec::new()));
                 }
-                let Some((batch, rows)) = batches.last_mut() else { continue };
+                let Some((batch, turns)) = batches.last_mut() else { continue };
                 if i + 1 == suffix.len() {
                     batch.selected.push(batch.ids.len() as u32);
-                    rows.push(place);
+                    turns.push(Turn { place, draft: Vec::new() });
                 }
                 batch.ids.push(*id);
                 batch.tokens.push(row.token(i));
@@ -159,14 +210,18 @@ impl Wave {
         jobs.map(|rows| (rows[0].job, rows.len())).collect()
     }
 
-    /// The last token of every row.
-    pub fn decode_batch(&self) -> Batch {
+    /// The last token of every row and its draft, and what follows each of them is asked for.
+    pub fn decode_batch(&self, turns: &[Turn]) -> Batch {
         let mut batch = Batch::default();
-        for (place, row) in self.rows.iter().enumerate() {
+        for Turn { place, draft } in turns {
+            let row = &self.rows[*place];
             let Some(last) = row.tokens.last() else { continue };
-            batch.ids.push(last.id);
-            batch.tokens.push(row.token(row.suffix_len + row.tokens.len() - 1));
-            batch.selected.push(place as u32);
+            let first = row.suffix_len + row.tokens.len() - 1;
+            for (i, id) in std::iter::once(&last.id).chain(draft).enumerate() {
+                batch.selected.push(batch.ids.len() as u32);
+                batch.ids.push(*id);
+                batch.tokens.push(row.token(first + i));
+            }
         }
         batch
     }

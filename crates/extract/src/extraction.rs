@@ -26,7 +26,7 @@ pub struct Stats {
     pub rows: usize,
     /// Tokens of the answers.
     pub generated_tokens: usize,
-    /// Decoding steps; each decodes one token of every unfinished row.
+    /// Decoding steps; each decodes at least one token of every unfinished row.
     pub decode_steps: usize,
 }
 
@@ -69,7 +69,7 @@ pub enum Progress {
         /// Tokens to read.
         total: usize,
     },
-    /// A token was decoded for every row that goes on.
+    /// At least one token was decoded for every row that goes on.
     Decode {
         /// Rows that go on.
         active_rows: usize,

@@ -3,6 +3,8 @@
 //! All that may be answered is one string of bytes, the *haystack*, with the places where an answer may start and
 //! end. What may follow an answer's tokens are those tokens whose bytes go on at one of the places where the answer
 //! stands in the haystack, and at an end every token that begins with a newline there.
+//!
+//! How an answer goes on is guessed from the first of these places: as the text does there, in the text's own tokens.
 
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -33,6 +35,30 @@ impl Vocabulary {
         self.bytes.get(id as usize).map_or(&[], Vec::as_slice)
     }
 
+    /// The longest token that `bytes` begins with.
+    fn longest(&self, bytes: &[u8]) -> Option<u32> {
+        let (mut range, mut longest) = (0..self.sorted.len(), None);
+        for (depth, byte) in bytes.iter().enumerate() {
+            range = self.narrow(&range, depth, *byte);
+            // The shortest comes first.
+            let Some((token, id)) = self.sorted[range.clone()].first() else { break };
+            if token.len() == depth + 1 {
+                longest = Some(*id);
+            }
+        }
+        longest
+    }
+
+    /// The bytes of an answer.
+    fn said(&self, answer: &[u32]) -> Vec<u8> {
+        let mut said: Vec<u8> = answer.iter().flat_map(|id| self.token(*id)).copied().collect();
+        // SentencePiece begins a word with a space.
+        if said.first() == Some(&b' ') {
+            said.remove(0);
+        }
+        said
+    }
+
     /// Of the tokens in `range`, which agree in their first `depth` bytes, those that go on with `byte`.
     fn narrow(&self, range: &Range<usize>, depth: usize, byte: u8) -> Range<usize> {
         let tokens = &self.sorted[range.clone()];
@@ -50,6 +76,8 @@ const GAP: u8 = 0xff;
 #[derive(Debug)]
 struct Haystack {
     bytes: Vec<u8>,
+    /// Where the text begins, behind the wholes.
+    base: usize,
     starts: Vec<usize>,
     /// (bytes + 1)
     is_end: Vec<bool>,
@@ -81,13 +109,11 @@ impl Haystack {
         bytes.extend_from_slice(text.as_bytes());
         let mut is_end = vec![false; bytes.len() + 1];
         ends.into_iter().for_each(|end| is_end[end] = true);
-        Self { bytes, starts, is_end, first: OnceCell::new() }
+        Self { bytes, base, starts, is_end, first: OnceCell::new() }
     }
 
     fn allowed(&self, vocabulary: &Vocabulary, answer: &[u32]) -> Rc<TokenSet> {
-        let said: Vec<u8> = answer.iter().flat_map(|id| vocabulary.token(*id)).copied().collect();
-        // SentencePiece begins a word with a space.
-        let said = said.strip_prefix(b" ").unwrap_or(&said);
+        let said = vocabulary.said(answer);
         if said.is_empty() {
             return match answer.is_empty() {
                 true => Rc::clone(self.first.get_or_init(|| self.first(vocabulary, true))),
@@ -96,7 +122,7 @@ impl Haystack {
         }
         let mut set = TokenSet::default();
         for start in &self.starts {
-            if self.bytes[*start..].starts_with(said) {
+            if self.bytes[*start..].starts_with(&said) {
                 self.follow(
                     vocabulary,
                     start + said.len(),
@@ -124,6 +150,39 @@ impl Haystack {
             }
         }
         Rc::new(set)
+    }
+
+    /// At most `count` tokens that go on where an answer stands first; `text` has the text's own, with their places in it.
+    fn draft(
+        &self,
+        vocabulary: &Vocabulary,
+        text: &[(usize, u32)],
+        answer: &[u32],
+        count: usize,
+    ) -> Vec<u32> {
+        let said = vocabulary.said(answer);
+        let starts = self.starts.iter().filter(|_| !said.is_empty());
+        let Some(start) = starts.copied().find(|start| self.bytes[*start..].starts_with(&said))
+        else {
+            return Vec::new();
+        };
+        let mut place = start + said.len();
+        let next = || {
+            let line = self.bytes[place..].split(|byte| [GAP, b'\n'].contains(byte)).next()?;
+            let next = text.partition_point(|(at, _)| self.base + at < place);
+            let id = match text.get(next) {
+                Some((at, id)) if self.base + at == place => *id,
+                // An answer that begins within a token of the text is cut otherwise up to the next one.
+                Some((at, _)) => {
+                    vocabulary.longest(&line[..line.len().min(self.base + at - place)])?
+                }
+                None => vocabulary.longest(line)?,
+            };
+            let token = vocabulary.token(id);
+            place += token.len();
+            line.starts_with(token).then_some(id)
+        };
+        std::iter::from_fn(next).take(count).collect()
     }
 
     /// Adds the tokens of `range`, whose first `depth` bytes are said, that go on at `place`.
@@ -188,6 +247,8 @@ fn borders(text: &str) -> impl Iterator<Item = usize> + '_ {
 pub struct Spans<'a> {
     vocabulary: &'a Vocabulary,
     haystacks: Vec<Haystack>,
+    /// The text's own tokens, each with its place in the text.
+    tokens: Vec<(usize, u32)>,
     /// (rows): the row's haystack; `None` for one that may answer anything
     of_row: Vec<Option<usize>>,
 }
@@ -229,7 +290,31 @@ impl<'a> Spans<'a> {
                 ),
             });
         }
-        Self { vocabulary, haystacks, of_row }
+        Self { vocabulary, haystacks, tokens: Vec::new(), of_row }
+    }
+
+    /// Tells it the tokens of the text, heading included, as the model reads them: answers are drafted in these.
+    #[must_use]
+    pub fn with_tokens(mut self, prefix: &[u32]) -> Self {
+        let Some(haystack) =
+            self.haystacks.iter().find(|haystack| haystack.base < haystack.bytes.len())
+        else {
+            return self;
+        };
+        let text = &haystack.bytes[haystack.base..];
+        let (mut place, mut is_heading) = (0, true);
+        for id in prefix {
+            let token = self.vocabulary.token(*id);
+            if !is_heading && text[place..].starts_with(token) && !token.is_empty() {
+                self.tokens.push((place, *id));
+            }
+            for byte in token {
+                // Blanks at the ends of lines are no part of the text.
+                place += usize::from(!is_heading && text.get(place) == Some(byte));
+                is_heading &= *byte != b'\n';
+            }
+        }
+        self
     }
 }
 
@@ -243,6 +328,13 @@ impl Constraint for Spans<'_> {
     fn allowed(&self, row: usize, answer: &[u32]) -> Option<Rc<TokenSet>> {
         let haystack = self.haystacks.get((*self.of_row.get(row)?)?)?;
         Some(haystack.allowed(self.vocabulary, answer))
+    }
+
+    fn draft(&self, row: usize, answer: &[u32], count: usize) -> Vec<u32> {
+        let haystack = self.of_row.get(row).and_then(|haystack| self.haystacks.get((*haystack)?));
+        haystack.map_or_else(Vec::new, |haystack| {
+            haystack.draft(self.vocabulary, &self.tokens, answer, count)
+        })
     }
 }
 
@@ -323,5 +415,54 @@ mod tests {
         let first = ["\n", " red", "blue", "none", "none\n\n", "r", "red"];
         assert_eq!(allowed(&choice, "green shoe", &[]), first);
         assert_eq!(allowed(&choice, "green shoe", &["blue"]), ["\n"]);
+    }
+
+    /// What is drafted behind `answer`, of a text in these tokens.
+    fn drafted(
+        feature: &Feature,
+        text: &[&str],
+        answer: &[&str],
+        count: usize,
+    ) -> Vec<&'static str> {
+        let vocabulary = vocabulary();
+        let id = |token: &&str| TOKENS.iter().position(|known| known == token).unwrap() as u32;
+        let tokens: Vec<u32> = text.iter().map(id).collect();
+        let heading = vocabulary.longest(b"\n").unwrap();
+        let features = std::slice::from_ref(feature);
+        let spans = Spans::new(&vocabulary, &text.concat(), features)
+            .with_tokens(&[&[heading], &tokens[..]].concat());
+        let answer: Vec<u32> = answer.iter().map(id).collect();
+        let draft = spans.draft(0, &answer, count);
+        draft.into_iter().map(|id| TOKENS[id as usize]).collect()
+    }
+
+    #[test]
+    fn an_answer_goes_on_as_the_text_does_in_its_own_tokens() {
+        let span = Feature::new("Color");
+        let text = ["red", " ", "sh", "oe", "\n", "blue", " shoe"];
+        assert_eq!(drafted(&span, &text, &["red"], 9), [" ", "sh", "oe"]);
+        assert_eq!(drafted(&span, &text, &["red"], 2), [" ", "sh"]);
+        assert_eq!(drafted(&span, &text, &["blue"], 9), [" shoe"]);
+        // Within a token the longest that fits up to the next one, then the text's.
+        assert_eq!(drafted(&span, &text, &["r"], 9), ["e", "d", " ", "sh", "oe"]);
+        assert_eq!(drafted(&span, &text, &["r", "e"], 1), ["d"]);
+        assert_eq!(drafted(&span, &text, &[], 9), [""; 0]);
+        assert_eq!(drafted(&span, &text, &["none"], 9), [""; 0]);
+        assert_eq!(drafted(&span, &text, &["50"], 9), [""; 0], "what is nowhere in the text");
+    }
+
+    #[test]
+    fn blanks_at_ends_of_lines_move_no_token() {
+        let text = ["red", " ", " ", "\n", "sh", "oe", " ", "blue"];
+        assert_eq!(drafted(&Feature::new("Color"), &text, &["sh"], 9), ["oe", " ", "blue"]);
+    }
+
+    #[test]
+    fn choices_are_drafted_too_and_free_answers_are_not() {
+        let choices = vec!["red shoe".to_owned(), "blue".to_owned()];
+        let choice = Feature { kind: Kind::Choice, choices, ..Feature::new("Color") };
+        assert_eq!(drafted(&choice, &["red"], &["red"], 9), [" shoe"]);
+        let free = Feature { kind: Kind::Free, ..Feature::new("Color") };
+        assert_eq!(drafted(&free, &["red", " shoe"], &["red"], 9), [""; 0]);
     }
 }

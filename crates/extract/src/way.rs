@@ -45,12 +45,12 @@ pub async fn extract_with<D: Decode>(
         if observe(Progress::Window { index, count }).is_break() {
             return Err(way.stopped(EngineError::Cancelled));
         }
-        job.prefix = window.prefix;
         let spans = vocabulary.map(|vocabulary| {
             let part: String =
                 text.chars().skip(window.chars.start).take(window.chars.len()).collect();
-            Spans::new(vocabulary, &part, features)
+            Spans::new(vocabulary, &part, features).with_tokens(&window.prefix)
         });
+        job.prefix = window.prefix;
         way.begin_window(window.chars, index + 1 == count);
         let constraint = spans.as_ref().map(|spans| spans as &dyn Constraint);
         let ran = decoder.run(&job, constraint, &mut |event| way.take(event, observe)).await;
@@ -172,7 +172,8 @@ fn only_window<'a>(
     let Language { tokenizer, vocabulary, .. } = language;
     let mut windows = windows(text, asked.max_prefix_tokens, tokenizer).ok()?;
     let window = windows.pop().filter(|_| windows.is_empty())?;
-    let spans = vocabulary.map(|words| Spans::new(words, text, features));
+    let spans =
+        vocabulary.map(|words| Spans::new(words, text, features).with_tokens(&window.prefix));
     let job = Job { prefix: window.prefix, ..asked.job.clone() };
     let mut way = Way::new(text, features, tokenizer);
     way.begin_window(window.chars, true);

@@ -107,8 +107,16 @@ mod tests {
 
     #[test]
     fn a_faster_way_has_a_shorter_bar_and_names_are_escaped() {
-        let rung =
-            |name, seconds| Rung { name, seconds, times_faster: 2.0 / seconds, same_answers: 1 };
+        let rung = |name, seconds| Rung {
+            name,
+            seconds,
+            times_faster: 2.0 / seconds,
+            same_answers: 1,
+            same_as_before: 1,
+            decode_steps: 1,
+            drafted_tokens: 0,
+            accepted_tokens: 0,
+        };
         let mut svg = String::new();
         ladder(&mut svg, 0.0, &[rung("a<b", 2.0), rung("c", 0.02)]);
         let widths: Vec<f64> = svg

@@ -2,6 +2,7 @@
 
 mod drawing;
 mod kernels;
+mod recited;
 pub mod subject;
 mod train;
 mod tune;
@@ -12,12 +13,13 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use hangtag_engine::{Constraint, Event, Job};
+use hangtag_engine::{Constraint, Event, Job, JobStats, Speculation};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::args::BenchArgs;
 use crate::bench::kernels::{KernelReport, LimitsReport};
+use crate::bench::recited::Recited;
 use crate::bench::subject::{Source, Subject};
 use crate::failure::failed;
 use crate::progress;
@@ -83,9 +85,8 @@ struct Decode {
 struct Features {
     count: usize,
     text_tokens: usize,
-    /// Tokens of all answers, and steps that they took together.
+    /// Tokens of all answers.
     generated_tokens: usize,
-    decode_steps: usize,
     ladder: Vec<Rung>,
 }
 
@@ -96,8 +97,12 @@ struct Rung {
     seconds: f64,
     /// The first way's seconds over this one's.
     times_faster: f64,
-    /// Answers that are those of the first way.
+    /// Answers that are those of the first way, and of the one before.
     same_answers: usize,
+    same_as_before: usize,
+    decode_steps: usize,
+    drafted_tokens: usize,
+    accepted_tokens: usize,
 }
 
 pub fn run(args: &BenchArgs) -> Result<()> {
@@ -110,10 +115,10 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     }
     let repeats = usize::from(args.repeat);
     let (job, source) = subject.job(args)?;
-    let rungs = 3 + usize::from(source.is_some());
+    let rungs = 4 + usize::from(source.is_some());
     let steps = repeats * (BATCH_SIZES.len() + 3 + rungs) + 2 + kernels::steps(subject.engine());
     let bar = progress::count(args.model.quiet, steps);
-    let mut bench = Bench { subject, job, source, repeats, bar };
+    let mut bench = Bench { subject, job, source, known: Vec::new(), repeats, bar };
     // The first job also warms the GPU up.
     bench.once("warming up", |bench| bench.together().map(|_| ()))?;
     let report = bench.report(args)?;
@@ -133,15 +138,17 @@ struct Bench {
     /// All features of the text.
     job: Job,
     source: Option<Source>,
+    /// The answers of the way before.
+    known: Vec<Vec<u32>>,
     repeats: usize,
     bar: ProgressBar,
 }
 
-/// The ids of every row's answer, and the steps they took.
+/// The ids of every row's answer, and what they took.
 #[derive(Default)]
 struct Answers {
     rows: Vec<Vec<u32>>,
-    decode_steps: usize,
+    stats: JobStats,
 }
 
 impl Bench {
@@ -231,8 +238,9 @@ impl Bench {
             ("+ features together", Bench::together),
         ];
         if self.source.is_some() {
-            ways.push(("+ answers from the text", Bench::out_of_the_text));
+            ways.push(("+ answers from the text", |bench| bench.out_of_the_text(Speculation::Off)));
         }
+        ways.push(("+ drafted tokens", |bench| bench.out_of_the_text(Speculation::Measured)));
         let mut ladder: Vec<Rung> = Vec::new();
         let (mut expected, mut last) = (Vec::new(), Answers::default());
         for (name, way) in ways {
@@ -245,14 +253,24 @@ impl Bench {
                 expected = last.rows.clone();
             }
             let first = ladder.first().map_or(seconds, |rung| rung.seconds);
-            let same_answers = last.rows.iter().zip(&expected).filter(|(a, b)| a == b).count();
-            ladder.push(Rung { name, seconds, times_faster: first / seconds, same_answers });
+            let same =
+                |as_in: &[Vec<u32>]| last.rows.iter().zip(as_in).filter(|(a, b)| a == b).count();
+            ladder.push(Rung {
+                name,
+                seconds,
+                times_faster: first / seconds,
+                same_answers: same(&expected),
+                same_as_before: same(if ladder.is_empty() { &expected } else { &self.known }),
+                decode_steps: last.stats.decode_steps,
+                drafted_tokens: last.stats.drafted_tokens,
+                accepted_tokens: last.stats.accepted_tokens,
+            });
+            self.known = last.rows.clone();
         }
         Ok(Features {
             count: self.job.rows.len(),
             text_tokens: self.job.prefix.len(),
             generated_tokens: last.rows.iter().map(Vec::len).sum(),
-            decode_steps: last.decode_steps,
             ladder,
         })
     }
@@ -292,11 +310,14 @@ impl Bench {
     }
 
     /// As an extraction does it: what the answers may be is found out anew.
-    fn out_of_the_text(&mut self) -> Result<Answers> {
-        self.subject.engine_mut().clear_prefix_cache();
-        let spans = self.source.as_ref().map(Source::spans);
-        let constraint = spans.as_ref().map(|spans| spans as &dyn Constraint);
-        answers(&mut self.subject, &self.job, constraint)
+    fn out_of_the_text(&mut self, speculation: Speculation) -> Result<Answers> {
+        let engine = self.subject.engine_mut();
+        engine.clear_prefix_cache();
+        engine.set_speculation(speculation);
+        let spans = self.source.as_ref().map(|source| source.spans(&self.job.prefix));
+        let recited = Recited { answers: &self.known };
+        let constraint = spans.as_ref().map_or(&recited as &dyn Constraint, |spans| spans);
+        answers(&mut self.subject, &self.job, Some(constraint))
     }
 
     fn one_by_one(&mut self, read_again: bool) -> Result<Answers> {
@@ -309,7 +330,7 @@ impl Bench {
             let job = Job { rows: vec![row.clone()], ..self.job.clone() };
             let one = answers(&mut self.subject, &job, None)?;
             all.rows.extend(one.rows);
-            all.decode_steps += one.decode_steps;
+            all.stats.decode_steps += one.stats.decode_steps;
         }
         Ok(all)
     }
@@ -361,15 +382,12 @@ impl Bench {
             );
         }
         text += &format!(
-            "Features  {} of a text of {} tokens, {} tokens of answers in {} steps\n",
-            features.count, features.text_tokens, features.generated_tokens, features.decode_steps
+            "Features  {} of a text of {} tokens, {} tokens of answers; answers the same as the first way's and the last one's\n",
+            features.count, features.text_tokens, features.generated_tokens
         );
-        for Rung { name, seconds, times_faster, same_answers } in &features.ladder {
-            text += &format!(
-                "          {name:<24} {:>8.1} ms  {times_faster:>5.1}x  {same_answers} of {} answers the same\n",
-                1e3 * seconds,
-                features.count
-            );
+        features.ladder.iter().for_each(|rung| text += &rung.render());
+        if self.source.is_none() {
+            text += &format!("          ({})\n", recited::NOTE);
         }
         let Catalogue { texts, text_tokens, features, .. } = report.catalogue;
         text += &format!(
@@ -378,6 +396,27 @@ impl Bench {
             1e3 * report.catalogue.seconds_together / texts as f64,
         );
         text
+    }
+}
+
+impl Rung {
+    fn render(&self) -> String {
+        let mut line = format!(
+            "          {:<24} {:>8.1} ms  {:>5.1}x  {:>4} steps, {} and {} the same",
+            self.name,
+            1e3 * self.seconds,
+            self.times_faster,
+            self.decode_steps,
+            self.same_answers,
+            self.same_as_before,
+        );
+        if self.drafted_tokens > 0 {
+            line += &format!(
+                ", {} of {} drafted tokens right",
+                self.accepted_tokens, self.drafted_tokens
+            );
+        }
+        line + "\n"
     }
 }
 
@@ -396,7 +435,7 @@ fn answers(
     };
     let run = subject.engine_mut().run_constrained(job, constraint, on_event);
     let stats = pollster::block_on(run).map_err(failed)?;
-    Ok(Answers { rows, decode_steps: stats.decode_steps })
+    Ok(Answers { rows, stats })
 }
 
 fn yes_no(yes: bool) -> &'static str {

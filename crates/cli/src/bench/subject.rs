@@ -96,8 +96,9 @@ pub struct Source {
 }
 
 impl Source {
-    pub fn spans(&self) -> Spans<'_> {
-        Spans::new(&self.vocabulary, &self.text, &self.features)
+    /// `prefix` are the text's tokens.
+    pub fn spans(&self, prefix: &[u32]) -> Spans<'_> {
+        Spans::new(&self.vocabulary, &self.text, &self.features).with_tokens(prefix)
     }
 }
 

@@ -17,7 +17,7 @@ use self::args::CompareArgs;
 use self::asking::{Asking, Model};
 use crate::args::{ExportArgs, ExportFormat, TrainArgs, TrainDevice};
 use crate::bench::subject;
-use crate::failure::{bad_input, failed};
+use crate::failure::failed;
 use crate::{dataset, export, progress, train};
 
 /// Length of the text that is timed, in tokens about.
@@ -71,9 +71,6 @@ fn read(paths: &[std::path::PathBuf], limit: Option<u32>) -> Result<Vec<Product>
         all.extend(products);
     }
     all.truncate(limit.map_or(usize::MAX, |limit| limit as usize));
-    if all.is_empty() {
-        return Err(bad_input(format!("{}: there is no product in it", paths[0].display())).into());
-    }
     Ok(all)
 }
 

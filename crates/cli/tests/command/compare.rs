@@ -29,6 +29,8 @@ fn methods_stand_beside_each_other() {
         "out",
         "--in-turn",
         "2",
+        "--timed-features",
+        "2",
         "--quiet",
     ];
     let said = hangtag(
@@ -64,6 +66,6 @@ fn nothing_to_learn_from_is_said() {
     assert_fails(
         &hangtag(folder.path(), &args),
         2,
-        "error: empty.jsonl: there is no product in it\n",
+        "error: empty.jsonl holds no products\nhint: a dataset has one JSON object a line: hangtag dataset --help shows one\n",
     );
 }

@@ -242,7 +242,9 @@ fn bench_measures_what_it_says() {
     let report = object(&hangtag(folder.path(), &args));
     assert_eq!(report["features"]["count"], 3);
     let ladder = report["features"]["ladder"].as_array().unwrap();
-    assert_eq!(ladder.len(), 4);
+    assert_eq!(ladder.len(), 5);
+    assert_eq!(ladder[4]["same_as_before"], 3, "{ladder:?}");
+    assert!(ladder[3]["decode_steps"].as_u64() >= ladder[4]["decode_steps"].as_u64(), "{ladder:?}");
     assert!(ladder[..3].iter().all(|rung| rung["same_answers"] == 3), "{ladder:?}");
     assert!(report["features"]["text_tokens"].as_u64().unwrap() >= 40);
     for figure in [
