@@ -4,7 +4,7 @@
 #   docs/own-model.sh BASE PRODUCTS.jsonl FOLDER [hangtag train options]
 #   docs/own-model.sh hf:microsoft/phi-2 products.jsonl my-model
 #
-# BASE is hf:OWNER/NAME, a folder of transformers, a GGUF file or a known name. docs/own-model.md explains each step.
+# BASE is hf:OWNER/NAME, a folder of transformers, a GGUF file or a known name. docs/own-model.md has what it costs.
 set -euo pipefail
 base=${1:?BASE, such as hf:microsoft/phi-2}
 products=${2:?PRODUCTS.jsonl, as hangtag dataset from-csv writes it}

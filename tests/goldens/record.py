@@ -272,6 +272,17 @@ def golden_models() -> dict[str, tuple[str, str, torch.nn.Module]]:
     }
 
 
+def recorded_arrays(model: torch.nn.Module, prompts: list[list[int]], answers: list[list[int]]) -> dict[str, numpy.ndarray]:
+    """What is recorded of each prompt."""
+    arrays = {}
+    for i, (prompt, answer) in enumerate(zip(prompts, answers)):
+        arrays[f"text.{i}"] = numpy.frombuffer(PROMPTS[i].encode(), dtype=numpy.uint8)
+        arrays[f"tokens.{i}"] = numpy.array(prompt, dtype=numpy.int32)
+        arrays[f"logits.{i}"] = logits(model, prompt).numpy()
+        arrays[f"greedy.{i}"] = numpy.array(answer, dtype=numpy.int32)
+    return arrays
+
+
 def record(name: str, arch: str, pre_tokenizer: str, model: torch.nn.Module, check: bool) -> None:
     """Find a seed whose greedy tokens are varied and clear, then write the two files (or compare with them)."""
     model.eval()
@@ -289,12 +300,7 @@ def record(name: str, arch: str, pre_tokenizer: str, model: torch.nn.Module, che
             break
     else:
         sys.exit(f"{name}: no seed gives clear, varied greedy tokens")
-    arrays = {}
-    for i, (prompt, answer) in enumerate(zip(prompts, answers)):
-        arrays[f"text.{i}"] = numpy.frombuffer(PROMPTS[i].encode(), dtype=numpy.uint8)
-        arrays[f"tokens.{i}"] = numpy.array(prompt, dtype=numpy.int32)
-        arrays[f"logits.{i}"] = logits(model, prompt).numpy()
-        arrays[f"greedy.{i}"] = numpy.array(answer, dtype=numpy.int32)
+    arrays = recorded_arrays(model, prompts, answers)
     recorded = HERE / f"{name}.safetensors"
     if check:
         for key, old in load_file(recorded).items():

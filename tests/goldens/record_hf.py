@@ -15,10 +15,9 @@ import shutil
 import sys
 from pathlib import Path
 
-import numpy
 import sentencepiece
 import torch
-from record import HERE, PROMPTS, greedy, logits, randomise
+from record import HERE, PROMPTS, greedy, randomise, recorded_arrays
 from safetensors.torch import load_file, save_file
 from safetensors.numpy import save_file as save_arrays
 from sentencepiece import sentencepiece_model_pb2
@@ -226,12 +225,7 @@ def old_names(folder: Path) -> None:
 def record(name: str, tokenizer, model, dtype, shard: str = "10GB", change=lambda model: None, rewrite=None, ids=True) -> None:
     model.eval()
     prompts, answers, seed = find_seed(name, model, tokenizer, dtype, change)
-    arrays = {}
-    for i, (prompt, answer) in enumerate(zip(prompts, answers)):
-        arrays[f"text.{i}"] = numpy.frombuffer(PROMPTS[i].encode(), dtype=numpy.uint8)
-        arrays[f"tokens.{i}"] = numpy.array(prompt, dtype=numpy.int32)
-        arrays[f"logits.{i}"] = logits(model, prompt).numpy()
-        arrays[f"greedy.{i}"] = numpy.array(answer, dtype=numpy.int32)
+    arrays = recorded_arrays(model, prompts, answers)
     save_arrays(arrays, OUT / f"{name}.safetensors", metadata={"seed": str(seed)})
     folder = OUT / name
     shutil.rmtree(folder, ignore_errors=True)

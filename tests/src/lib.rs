@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod compare;
 pub mod engines;
+pub mod exports;
 pub mod goldens;
 pub mod jobs;
 pub mod recorder;

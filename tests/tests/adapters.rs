@@ -2,11 +2,12 @@
 
 use anyhow::{Context, Result};
 use hangtag_tests::compare::{assert_close, nmse};
+use hangtag_tests::exports::exported;
 use hangtag_tests::goldens;
 use hangtag_tests::reference::Reference;
-use hangtag_weights::export::{Base, Format, GgufType, Options, export};
+use hangtag_weights::export::{Base, GgufType};
 use hangtag_weights::safetensors::SafeTensors;
-use hangtag_weights::{Adapter, FileSource, Gguf};
+use hangtag_weights::{Adapter, FileSource};
 use pollster::block_on;
 use serde::Deserialize;
 use std::fs;
@@ -23,26 +24,13 @@ struct Recorded {
 }
 
 /// The golden model `name` with its adapter, after an export to `gguf_type`.
-fn exported(name: &str, gguf_type: GgufType) -> Result<Reference> {
+fn merged(name: &str, gguf_type: GgufType) -> Result<Reference> {
     let base = Base::open_gguf(vec![FileSource::open(goldens::path(&format!("{name}.gguf")))?])?;
     let adapter = goldens::path(&format!("{name}-adapter"));
     let adapter = Adapter::load(&adapter, base.config(), None)?;
     let folder = tempfile::tempdir()?;
     let out = folder.path().join("exported");
-    let options = Options {
-        format: Format::Gguf(gguf_type),
-        shard_bytes: None,
-        name: name.to_owned(),
-        base: name.to_owned(),
-        adapter: None,
-        trained_on: None,
-        card: None,
-        licence: "MIT".to_owned(),
-        task_version: hangtag_task::TASK_VERSION,
-    };
-    export(&base, Some(&adapter), &out, &options, &mut |_| {})?;
-    let file = FileSource::open(out.join(format!("{name}.gguf")))?;
-    Reference::load(&block_on(Gguf::open(vec![file]))?)
+    Reference::load(&exported(&base, Some(&adapter), gguf_type, &out)?)
 }
 
 /// The longest prompt's tokens, and PEFT's logits for it.
@@ -58,7 +46,7 @@ fn peft_logits(name: &str) -> Result<(Vec<u32>, Vec<f32>)> {
 fn merged_models_compute_what_peft_did() -> Result<()> {
     for name in NAMES {
         let (prompt, expected) = peft_logits(name)?;
-        let merged = exported(name, GgufType::F32)?.logits(&prompt)?;
+        let merged = merged(name, GgufType::F32)?.logits(&prompt)?;
         assert_close(name, &merged, &expected, CPU_NMSE);
         let base = Reference::load(&goldens::open(name)?)?.logits(&prompt)?;
         let error = nmse(&base, &expected);
@@ -73,7 +61,7 @@ fn merged_models_compute_what_peft_did() -> Result<()> {
 #[test]
 fn merged_models_answer_as_llama_cpp() -> Result<()> {
     for name in NAMES {
-        let reference = exported(name, GgufType::F32)?;
+        let reference = merged(name, GgufType::F32)?;
         let file = goldens::path(&format!("{name}-adapter/llama_cpp.json"));
         let recorded: Vec<Recorded> = serde_json::from_str(&fs::read_to_string(file)?)?;
         assert_eq!(recorded.len(), 20);
@@ -90,7 +78,7 @@ fn fewer_bits_are_further_away() -> Result<()> {
         let (prompt, expected) = peft_logits(name)?;
         let mut errors = Vec::new();
         for gguf_type in [GgufType::F16, GgufType::Q8_0, GgufType::Q4_0] {
-            errors.push(nmse(&exported(name, gguf_type)?.logits(&prompt)?, &expected));
+            errors.push(nmse(&merged(name, gguf_type)?.logits(&prompt)?, &expected));
         }
         assert!(errors.is_sorted() && errors[0] < 1e-5 && errors[2] < 0.5, "{name}: {errors:?}");
     }

@@ -5,9 +5,10 @@ use anyhow::{Context, Result};
 use hangtag_engine::{Job, RowRequest};
 use hangtag_tests::compare::{assert_close, nmse};
 use hangtag_tests::engines::{gpu, load, run, small_options};
+use hangtag_tests::exports::exported;
 use hangtag_tests::goldens;
 use hangtag_tests::reference::Reference;
-use hangtag_weights::export::{Base, Format, GgufType, Options, export};
+use hangtag_weights::export::{Base, GgufType};
 use hangtag_weights::hf::HfFolder;
 use hangtag_weights::{FileSource, Gguf, Position, Tokenizer};
 use std::fs;
@@ -26,21 +27,7 @@ fn folder(name: &str) -> std::path::PathBuf {
 
 /// The folder as a GGUF file in F32, in `out`.
 fn imported(name: &str, out: &TempDir) -> Result<Gguf<FileSource>> {
-    let package = out.path().join(name);
-    let options = Options {
-        format: Format::Gguf(GgufType::F32),
-        shard_bytes: None,
-        name: name.to_owned(),
-        base: name.to_owned(),
-        adapter: None,
-        trained_on: None,
-        card: None,
-        licence: "CC0-1.0".to_owned(),
-        task_version: 1,
-    };
-    export(&Base::open_hf(&folder(name))?, None, &package, &options, &mut |_| {})?;
-    let file = FileSource::open(package.join(format!("{name}.gguf")))?;
-    Ok(pollster::block_on(Gguf::open(vec![file]))?)
+    exported(&Base::open_hf(&folder(name))?, None, GgufType::F32, &out.path().join(name))
 }
 
 #[test]

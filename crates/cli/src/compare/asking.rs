@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 use anyhow::Result;
 use hangtag_engine::{Constraint, Event, Job, RowRequest};
 use hangtag_evaluate::{AnswerError, Answerer, GivenAnswer, Question};
-use hangtag_extract::{Extractor, MAX_ANSWER_TOKENS, Spans};
-use hangtag_task::{Answer, Feature, Product, answer, parse_answer, prefix, suffix};
+use hangtag_extract::{Extractor, MAX_ANSWER_TOKENS, Spans, TaskTokenizer, Vocabulary};
+use hangtag_task::{Answer, Feature, Product, TaskError, answer, parse_answer, prefix, suffix};
+use hangtag_weights::Tokenizer;
 
 use crate::args::ModelArgs;
 use crate::evaluate::given;
@@ -32,6 +33,11 @@ pub struct Model {
     name: String,
     extractor: Extractor,
     asking: Asking,
+    /// What rows of one's own making are read with, while the engine is busy.
+    vocabulary: Vocabulary,
+    tokenizer: Tokenizer,
+    /// Tokens before every text.
+    examples: Vec<u32>,
 }
 
 impl Model {
@@ -59,7 +65,13 @@ impl Model {
             Asking::InTurn(count) => format!("trained, {bits}, {count} features a prompt, in turn"),
             Asking::Together => format!("trained, {bits}, all features together"),
         };
-        Ok(Self { name, extractor, asking })
+        let examples = match &asking {
+            Asking::Examples(products) => example_tokens(products, extractor.task_tokenizer())?,
+            _ => Vec::new(),
+        };
+        let (vocabulary, tokenizer) =
+            (extractor.vocabulary().clone(), extractor.tokenizer().clone());
+        Ok(Self { name, extractor, asking, vocabulary, tokenizer, examples })
     }
 
     fn one_by_one(
@@ -119,17 +131,9 @@ impl Model {
     fn behind_examples(
         &mut self,
         question: &Question<'_>,
-        examples: &[Product],
     ) -> Result<Vec<GivenAnswer>, AnswerError> {
         let task = self.extractor.task_tokenizer();
-        let mut tokens = Vec::new();
-        for product in examples {
-            tokens.extend(prefix(&product.text, task)?);
-            for (name, value) in &product.features {
-                tokens.extend(suffix(&Feature::new(name), task)?);
-                tokens.extend(answer(value.as_deref(), task)?);
-            }
-        }
+        let mut tokens = self.examples.clone();
         tokens.extend(prefix(question.text, task)?);
         let suffixes = question.features.iter().map(|feature| suffix(feature, task));
         let suffixes = suffixes.collect::<Result<Vec<_>, _>>()?;
@@ -144,9 +148,8 @@ impl Model {
         text: &str,
         features: &[Feature],
     ) -> Result<Vec<GivenAnswer>, AnswerError> {
-        let vocabulary = self.extractor.vocabulary().clone();
-        let tokenizer = self.extractor.tokenizer().clone();
-        let spans = Spans::new(&vocabulary, text, features);
+        let tokenizer = &self.tokenizer;
+        let spans = Spans::new(&self.vocabulary, text, features);
         let rows = suffixes
             .into_iter()
             .map(|suffix| RowRequest { suffix, max_new_tokens: MAX_ANSWER_TOKENS })
@@ -169,6 +172,19 @@ impl Model {
     }
 }
 
+/// The products as questions with their answers.
+fn example_tokens(products: &[Product], task: &TaskTokenizer) -> Result<Vec<u32>, TaskError> {
+    let mut tokens = Vec::new();
+    for product in products {
+        tokens.extend(prefix(&product.text, task)?);
+        for (name, value) in &product.features {
+            tokens.extend(suffix(&Feature::new(name), task)?);
+            tokens.extend(answer(value.as_deref(), task)?);
+        }
+    }
+    Ok(tokens)
+}
+
 impl Answerer for Model {
     fn name(&self) -> String {
         self.name.clone()
@@ -183,10 +199,7 @@ impl Answerer for Model {
                 self.extractor.engine_mut().clear_prefix_cache();
                 self.together(question)
             }
-            Asking::Examples(examples) => {
-                let examples = examples.clone();
-                self.behind_examples(question, &examples)
-            }
+            Asking::Examples(_) => self.behind_examples(question),
         }
     }
 }

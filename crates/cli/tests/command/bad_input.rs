@@ -149,8 +149,9 @@ fn an_output_that_is_the_input() {
     );
 }
 
-const WHAT_A_MODEL_IS: &str = "--model takes a GGUF file of the llama or phi family, a package folder (with manifest.json), \
-                               or a known name such as smollm2-135m";
+const WHAT_A_MODEL_IS: &str = "--model takes a GGUF file of the llama or phi family, a package folder (with manifest.json), a folder of \
+                               Hugging Face transformers (with config.json), a model of the hub such as hf:microsoft/phi-2, or a known name \
+                               such as smollm2-135m";
 
 const UNKNOWN_NAME: &str = "error: no model is called \"smolm2\"; known names: smollm2-135m-products, smollm2-135m. A path to a GGUF file works as well\n";
 
@@ -173,9 +174,9 @@ fn a_model_that_is_not_there() {
     refused_model(&[], "smolm2", UNKNOWN_NAME);
     refused_model(
         &[],
-        "hf:microsoft/phi-2",
-        "error: --model hf:microsoft/phi-2: models of the Hugging Face hub are not supported yet\n\
-         hint: download a GGUF file of microsoft/phi-2 yourself and give its path; {what}\n",
+        "hf:phi-2",
+        "error: hf:phi-2: this is no name of the Hugging Face hub\n\
+         hint: write hf:OWNER/NAME, with @REVISION behind it if need be, or hf:OWNER/NAME/FILE.gguf\n",
     );
 }
 

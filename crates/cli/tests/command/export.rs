@@ -8,7 +8,8 @@ use tempfile::{TempDir, tempdir};
 use crate::run::{Said, assert_fails, golden, hangtag};
 
 const WHAT_A_BASE_IS: &str = "--base takes a GGUF file of the llama or phi family, a package folder (with manifest.json), a folder \
-                              of Hugging Face transformers (with config.json), or a known name such as smollm2-135m";
+                              of Hugging Face transformers (with config.json), a model of the hub such as hf:microsoft/phi-2, or a known \
+                              name such as smollm2-135m";
 
 fn export(folder: &TempDir, args: &[&str]) -> Said {
     hangtag(folder.path(), &[&["export", "--out", "out"], args].concat())

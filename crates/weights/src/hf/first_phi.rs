@@ -1,10 +1,10 @@
 //! Phi as it was first published (`model_type` phi-msft, with code of its own in the repository): other names for settings
 //! and tensors, and Q, K and V in one matrix. The names are those of Phi's conversion script in transformers.
 
-use crate::adapter::Linear;
-use crate::config::{Family, ModelConfig};
+#[cfg(not(target_arch = "wasm32"))]
+pub(in crate::hf) use tensors::tensors;
+
 use serde_json::{Map, Value};
-use std::ops::Range;
 
 /// What `model_type` says in such a folder.
 pub(super) const MODEL_TYPE: &str = "phi-msft";
@@ -51,38 +51,47 @@ pub(super) fn settings(old: &Map<String, Value>) -> Map<String, Value> {
     new
 }
 
-/// The tensors of today that the tensor `old` holds, each with its rows (a vector's elements) in it; none where the
-/// name is not one of these.
-pub(super) fn tensors(old: &str, config: &ModelConfig) -> Vec<(String, Range<usize>)> {
-    let Some((module, kind)) = old.rsplit_once('.').filter(|_| config.family == Family::Phi) else {
-        return Vec::new();
-    };
-    let whole = |name: &str, rows: usize| vec![(format!("{name}.{kind}"), 0..rows)];
-    let (hidden, words) = (config.hidden_size, config.vocab_size);
-    match module {
-        "transformer.embd.wte" => return whole("model.embed_tokens", words),
-        "lm_head.ln" => return whole("model.final_layernorm", hidden),
-        "lm_head.linear" => return whole("lm_head", words),
-        _ => {}
+/// Only folders have tensors under these names, and the browser reads none.
+#[cfg(not(target_arch = "wasm32"))]
+mod tensors {
+    use crate::adapter::Linear;
+    use crate::config::{Family, ModelConfig};
+    use std::ops::Range;
+
+    /// The tensors of today that the tensor `old` holds, each with its rows (a vector's elements) in it; none where the
+    /// name is not one of these.
+    pub(in crate::hf) fn tensors(old: &str, config: &ModelConfig) -> Vec<(String, Range<usize>)> {
+        let Some((module, kind)) = old.rsplit_once('.').filter(|_| config.family == Family::Phi)
+        else {
+            return Vec::new();
+        };
+        let whole = |name: &str, rows: usize| vec![(format!("{name}.{kind}"), 0..rows)];
+        let (hidden, words) = (config.hidden_size, config.vocab_size);
+        match module {
+            "transformer.embd.wte" => return whole("model.embed_tokens", words),
+            "lm_head.ln" => return whole("model.final_layernorm", hidden),
+            "lm_head.linear" => return whole("lm_head", words),
+            _ => {}
+        }
+        let in_layer = module.strip_prefix("transformer.h.").and_then(|rest| rest.split_once('.'));
+        let Some((layer, module)) = in_layer else { return Vec::new() };
+        let linears: &[Linear] = match module {
+            "ln" => return whole(&format!("model.layers.{layer}.input_layernorm"), hidden),
+            "mixer.Wqkv" => &[Linear::Q, Linear::K, Linear::V],
+            "mixer.out_proj" => &[Linear::O],
+            "mlp.fc1" => &[Linear::Up],
+            "mlp.fc2" => &[Linear::Down],
+            _ => &[],
+        };
+        let mut start = 0;
+        let named = linears.iter().filter_map(|linear| {
+            let end = start + linear.shape(config).0;
+            let rows = std::mem::replace(&mut start, end)..end;
+            let path = linear.hf_path_in_layer(Family::Phi)?;
+            Some((format!("model.layers.{layer}.{path}.{kind}"), rows))
+        });
+        named.collect()
     }
-    let in_layer = module.strip_prefix("transformer.h.").and_then(|rest| rest.split_once('.'));
-    let Some((layer, module)) = in_layer else { return Vec::new() };
-    let linears: &[Linear] = match module {
-        "ln" => return whole(&format!("model.layers.{layer}.input_layernorm"), hidden),
-        "mixer.Wqkv" => &[Linear::Q, Linear::K, Linear::V],
-        "mixer.out_proj" => &[Linear::O],
-        "mlp.fc1" => &[Linear::Up],
-        "mlp.fc2" => &[Linear::Down],
-        _ => &[],
-    };
-    let mut start = 0;
-    let named = linears.iter().filter_map(|linear| {
-        let end = start + linear.shape(config).0;
-        let rows = std::mem::replace(&mut start, end)..end;
-        let path = linear.hf_path_in_layer(Family::Phi)?;
-        Some((format!("model.layers.{layer}.{path}.{kind}"), rows))
-    });
-    named.collect()
 }
 
 #[cfg(test)]

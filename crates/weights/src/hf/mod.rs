@@ -1,8 +1,6 @@
 //! Folders in the form of Hugging Face transformers: `config.json`, safetensors, `tokenizer.json`.
 
 mod config;
-// Of what reads a folder, the browser needs the settings alone.
-#[cfg_attr(target_arch = "wasm32", allow(dead_code))]
 mod first_phi;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
