@@ -107,3 +107,14 @@ pub enum EngineError {
     #[error("stopped")]
     Cancelled,
 }
+
+impl EngineError {
+    /// Whether less memory would do: a smaller batch or context may help.
+    #[must_use]
+    pub fn is_memory(&self) -> bool {
+        matches!(
+            self,
+            Self::OutOfMemory { .. } | Self::OverMemoryLimit { .. } | Self::BufferTooLarge { .. }
+        )
+    }
+}

@@ -8,6 +8,9 @@ use bytemuck::Pod;
 
 use crate::error::EngineError;
 
+/// Size of the buffers that try whether there is room.
+const ROOM_BUFFER_BYTES: u64 = 128 << 20;
+
 /// What a device offers beyond WebGPU's baseline. It only changes speed: buffers hold the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tier {
@@ -171,6 +174,18 @@ impl Gpu {
             usage,
             mapped_at_creation: false,
         })
+    }
+
+    /// Whether the GPU would give this much memory now: asks for it and gives it back, so that nothing is read in vain.
+    pub(crate) async fn has_room(&self, bytes: u64) -> bool {
+        let largest = self.info.max_binding_bytes.min(ROOM_BUFFER_BYTES);
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let buffers: Vec<wgpu::Buffer> = (0..bytes.div_ceil(largest))
+            .map(|at| self.storage("room", largest.min(bytes - at * largest)))
+            .collect();
+        let refusal = scope.pop().await;
+        buffers.iter().for_each(wgpu::Buffer::destroy);
+        refusal.is_none()
     }
 
     /// A storage buffer of `bytes` bytes, zeroed.
