@@ -74,6 +74,7 @@ pub struct Gpu {
 #[derive(Debug, Clone)]
 enum Failure {
     Error(String),
+    OutOfMemory,
     Lost(String),
 }
 
@@ -157,6 +158,10 @@ impl Gpu {
                 let error = EngineError::Device(text.clone());
                 *failure = None;
                 Err(error)
+            }
+            Some(Failure::OutOfMemory) => {
+                *failure = None;
+                Err(EngineError::RanOutOfMemory)
             }
         }
     }
@@ -314,7 +319,10 @@ fn watch(device: &wgpu::Device) -> Arc<Mutex<Option<Failure>>> {
     let on_error = Arc::clone(&failure);
     device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
         if let Ok(mut slot) = on_error.lock() {
-            slot.get_or_insert(Failure::Error(error.to_string()));
+            slot.get_or_insert(match error {
+                wgpu::Error::OutOfMemory { .. } => Failure::OutOfMemory,
+                other => Failure::Error(other.to_string()),
+            });
         }
     }));
     let on_loss = Arc::clone(&failure);
