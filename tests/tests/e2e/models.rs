@@ -203,6 +203,37 @@ async fn without_storage_everything_works_and_nothing_is_kept() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_short_memory_makes_the_batch_smaller_and_a_shorter_one_refuses() -> Result<()> {
+    let Some(stage) = stage("short memory", BrowserOptions::default()).await? else {
+        return Ok(());
+    };
+    let go = async |megabytes: &str| {
+        let url = format!("{}&memory={megabytes}", stage.site.url("tiny"));
+        stage.browser.driver().goto(url).await?;
+        stage.browser.attribute_becomes("model-card", "data-state", &["absent"]).await
+    };
+    go("0.1").await?;
+    stage.browser.click("model-load").await?;
+    stage.browser.attribute_becomes("model-card", "data-state", &["failed"]).await?;
+    let words = stage.browser.element("model-error").await?.text().await?;
+    assert!(words.contains("does not fit"), "{words}");
+    let whole = |request: &&hangtag_tests::recorder::Request| !request.has_range;
+    let requests = stage.site.requests();
+    let weights: Vec<_> =
+        requests.iter().filter(|request| request.target.contains(".gguf")).filter(whole).collect();
+    assert!(weights.is_empty(), "it was downloaded, though it cannot fit: {weights:?}");
+
+    go("1").await?;
+    let rows = stage.extract(TEXT, FEATURES).await?;
+    let words = stage.browser.element("model-reduced").await?.text().await?;
+    assert!(words.contains("at once"), "{words}");
+    if let Some(native) = native_tiny(TEXT, FEATURES)? {
+        assert_same(&rows, &native);
+    }
+    Ok(())
+}
+
 async fn open_choice(stage: &Stage) -> Result<()> {
     let open = "document.querySelector('[data-testid=model-choice]').open = true; return true";
     stage.browser.element("model-choice").await?;
