@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub struct BrowserOptions {
     /// Take WebGPU away.
     pub without_webgpu: bool,
+    /// Let pages keep nothing: no cookies, no databases, no files.
+    pub without_storage: bool,
     /// A telephone of 360 by 740 points.
     pub phone: bool,
 }
@@ -81,6 +83,31 @@ impl Browser {
         let returned =
             self.driver().execute(body, arguments).await.with_context(|| body.to_owned())?;
         Ok(returned.convert()?)
+    }
+
+    /// Runs a command of Chromium's developer tools.
+    ///
+    /// # Errors
+    /// When chromedriver is gone or refuses.
+    pub fn devtools(&self, command: &str, parameters: &Value) -> Result<()> {
+        let body = json!({"cmd": command, "params": parameters}).to_string();
+        let session = self.driver().handle().session_id().to_string();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        write!(
+            stream,
+            "POST /session/{session}/goog/cdp/execute HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.port,
+            body.len()
+        )?;
+        // It keeps the connection, so that there is no end to read to.
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer)?;
+        match &answer {
+            b"HTTP/1.1 200" => Ok(()),
+            other => bail!("{command}: {}", String::from_utf8_lossy(other)),
+        }
     }
 
     /// The element with this test id, once it is there.
@@ -248,6 +275,10 @@ fn capabilities(chrome: &Path, profile: &Path, options: BrowserOptions) -> Resul
     if options.phone {
         let screen = json!({"deviceMetrics": {"width": 360, "height": 740, "pixelRatio": 2.0, "touch": true}});
         caps.add_experimental_option("mobileEmulation", screen)?;
+    }
+    if options.without_storage {
+        let forbidden = json!({"profile.default_content_setting_values.cookies": 2});
+        caps.add_experimental_option("prefs", forbidden)?;
     }
     let mut caps = Capabilities::from(caps);
     caps.set("goog:loggingPrefs", json!({"browser": "ALL"}))?;

@@ -12,6 +12,8 @@ pub struct Request {
     pub method: String,
     /// Path and query.
     pub target: String,
+    /// Whether a part was asked for.
+    pub has_range: bool,
 }
 
 /// A listener on a free port of 127.0.0.1 that hands every request on to one server.
@@ -75,7 +77,8 @@ fn hand_on(
     let head = String::from_utf8_lossy(&received[..end]).into_owned();
     let mut words = head.split(' ');
     let mut word = || words.next().unwrap_or_default().to_owned();
-    lock(requests).push(Request { method: word(), target: word() });
+    let has_range = head.to_ascii_lowercase().contains("\r\nrange:");
+    lock(requests).push(Request { method: word(), target: word(), has_range });
 
     let is_kept = |line: &&str| !line.to_ascii_lowercase().starts_with("connection:");
     let lines: Vec<&str> = head.lines().filter(is_kept).collect();

@@ -102,22 +102,30 @@ impl Site {
     }
 
     fn write_manifest(&self, name: &str, path: &Path) -> Result<()> {
-        let source = FileSource::open(path)?;
-        let file = pollster::block_on(ManifestFile::of("model.gguf", &source, |_| {}))?;
-        let manifest = Manifest {
-            name: name.to_owned(),
-            base: "random weights".to_owned(),
-            adapter: None,
-            trained_on: None,
-            card: None,
-            licence: "MIT OR Apache-2.0".to_owned(),
-            task_version: hangtag_task::TASK_VERSION,
-            presets: vec![],
-            files: vec![file],
-        };
-        fs::write(path.with_file_name("manifest.json"), manifest.to_json()?)?;
-        Ok(())
+        Ok(fs::write(path.with_file_name("manifest.json"), manifest_of(name, path)?)?)
     }
+}
+
+/// The manifest of a package of this one file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn manifest_of(name: &str, path: &Path) -> Result<String> {
+    let source = FileSource::open(path)?;
+    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+    let file = pollster::block_on(ManifestFile::of(&file_name, &source, |_| {}))?;
+    let manifest = Manifest {
+        name: name.to_owned(),
+        base: "random weights".to_owned(),
+        adapter: None,
+        trained_on: None,
+        card: None,
+        licence: "MIT OR Apache-2.0".to_owned(),
+        task_version: hangtag_task::TASK_VERSION,
+        presets: vec![],
+        files: vec![file],
+    };
+    Ok(manifest.to_json()?)
 }
 
 fn copy_folder(from: &Path, to: &Path, except: Option<&str>) -> Result<()> {

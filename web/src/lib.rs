@@ -3,6 +3,7 @@
 //! Except for [`isolation`], nothing here touches the browser, so it compiles and is tested natively.
 
 pub mod ask;
+pub mod chosen;
 pub mod correction;
 pub mod export;
 pub mod highlight;

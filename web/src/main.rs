@@ -22,9 +22,15 @@
 //! | `model-card` | the model; the same `data-state` |
 //! | `model-name`, `model-size`, `model-kept`, `model-adapter`, `model-trained-on`, `model-gpu`, `model-memory` | its facts; `model-kept` is there when the files are on this device |
 //! | `model-load`, `model-pause`, `model-forget`, `model-restart` | its buttons |
-//! | `model-progress` | its progress; `data-step`: `waiting`, `downloading`, `checking`, `uploading` |
+//! | `model-progress` | its progress; `data-step`: `waiting`, `downloading`, `keeping`, `checking`, `uploading` |
 //! | `model-downloaded` | `data-bytes`: bytes that this visit fetched |
 //! | `model-error`, `model-notice` | failure of loading; why the model could not be kept |
+//! | `model-needs`, `model-keep` | its licence and memory before it is loaded; the box to keep a copy of one's own file |
+//! | `model-reduced` | notice that memory is short, and what that changes |
+//! | `model-choice`, `model-drop`, `model-file`, `model-folder` | the choice of another model: where a file is dropped, the inputs |
+//! | `model-path`, `model-open`, `model-default` | a package of this site by its path, its button, and the button of the site's own |
+//! | `model-problem` | why the chosen model is none that can be used |
+//! | `kept-model`, `kept-use`, `kept-delete`, `model-room` | the models kept in this browser, `data-name`; their buttons; how much room there is |
 //! | `software-gpu` | notice that the CPU plays the GPU |
 //! | `quality` | a word about how far to trust it |
 //! | `card` | text of its model card; absent when its package has none |
@@ -53,7 +59,7 @@
 //! | `list-csv`, `list-jsonl`, `list-training`, `list-saved` | downloads |
 //! | `unsupported` | the page without WebGPU; `data-reason`: `insecure`, `missing`, `no-adapter` |
 //!
-//! `?model=models/other` loads another package of the same origin.
+//! `?model=models/other` loads another package of the same origin, `?memory=800` uses 800 MB of GPU memory at most.
 
 #[cfg(target_arch = "wasm32")]
 mod page;

@@ -1,13 +1,13 @@
 //! The messages between the page and the worker that holds the model.
 //!
-//! They travel as JSON strings through `postMessage`. The worker speaks first ([`FromWorker::Hello`]); a page that
+//! They travel as JSON strings through `postMessage`; one with files as an array of the string and the files. The worker speaks first ([`FromWorker::Hello`]); a page that
 //! hears another [`VERSION`] is looking at a stale cached file and must be reloaded.
 
 use hangtag_task::{Feature, FeatureValue};
 use serde::{Deserialize, Serialize};
 
 /// Version of these messages. Raise it with every change of a field.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Number of one extraction, counted by the page from 1.
 pub type RunId = u32;
@@ -16,13 +16,18 @@ pub type RunId = u32;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToWorker {
-    /// Look for a GPU, read the package's manifest and say whether its files are kept on this device.
+    /// Look for a GPU, read what a model says of itself, and say whether its files are kept on this device.
     Open {
-        /// Absolute URL of the package folder, ending in a slash.
-        package_url: String,
+        /// The model.
+        place: Place,
+        /// Bytes of GPU memory to use at most.
+        memory_limit_bytes: Option<u64>,
     },
     /// Download what is missing, check it and put it on the GPU.
-    Load,
+    Load {
+        /// Keep a copy of the person's own files.
+        keep: bool,
+    },
     /// Halt the download; what is there stays.
     Pause,
     /// Fill in the features of one text. Runs are served one after the other.
@@ -48,10 +53,35 @@ pub enum ToWorker {
         /// The last run to stop.
         run: RunId,
     },
-    /// Delete the package's files from this device and take the model off the GPU.
+    /// Delete the open model's files from this device and take it off the GPU.
     Forget,
+    /// Delete another model's files from this device.
+    Remove {
+        /// Its [`KeptModel::id`].
+        id: String,
+    },
     /// Try to reach a foreign address and report whether the browser refused.
     CheckIsolation,
+}
+
+/// Where a model is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "where", rename_all = "snake_case")]
+pub enum Place {
+    /// None is chosen yet.
+    Nowhere,
+    /// A package of the page's own site.
+    Site {
+        /// Absolute URL of its folder, ending in a slash.
+        package_url: String,
+    },
+    /// The files that come with the message.
+    Files,
+    /// A model that an earlier visit has kept.
+    Kept {
+        /// Its [`KeptModel::id`].
+        id: String,
+    },
 }
 
 /// What the worker tells the page.
@@ -63,12 +93,22 @@ pub enum FromWorker {
         /// The worker's [`VERSION`].
         version: u32,
     },
-    /// A GPU and a manifest were found.
+    /// A GPU was found, and the model if one was chosen.
     Opened {
-        /// What the manifest says.
-        package: Package,
+        /// What the model says of itself.
+        package: Option<Package>,
         /// The GPU found.
         gpu: Gpu,
+    },
+    /// The model that was to be opened is none that can be used. What was there before stays.
+    Refused {
+        /// Why.
+        message: String,
+    },
+    /// What is kept on this device; told after every change.
+    Shelf {
+        /// The models and the room.
+        shelf: Shelf,
     },
     /// Loading goes on.
     Loading {
@@ -153,8 +193,81 @@ pub struct Package {
     pub trained_on: Option<String>,
     /// Text of its model card, in Markdown.
     pub card: Option<String>,
-    /// Bytes already on this device, checked or partly downloaded.
+    /// Bytes kept in this browser, checked or partly downloaded.
     pub kept_bytes: u64,
+    /// Its [`KeptModel::id`] where it is kept; none where that is known only when it has been read.
+    pub id: Option<String>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What it needs of the GPU; none before its headers have been read.
+    pub fit: Option<Fit>,
+}
+
+/// Where a model's files come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// From the page's own site.
+    Site,
+    /// From the person's own files.
+    Files,
+    /// From this browser alone.
+    Kept,
+}
+
+/// GPU memory that a model takes, and what it can do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fit {
+    /// Bytes of weights.
+    pub weights_bytes: u64,
+    /// Bytes of the key-value cache.
+    pub kv_cache_bytes: u64,
+    /// Bytes of scratch space.
+    pub scratch_bytes: u64,
+    /// Tokens that text and answers may take together.
+    pub context_tokens: usize,
+    /// Answers that are written at once.
+    pub rows: usize,
+    /// Whether memory is too short for the usual sizes.
+    pub is_reduced: bool,
+}
+
+impl Fit {
+    /// All bytes.
+    pub fn total_bytes(&self) -> u64 {
+        self.weights_bytes + self.kv_cache_bytes + self.scratch_bytes
+    }
+}
+
+/// What is kept on this device.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shelf {
+    /// The models that are there whole.
+    pub models: Vec<KeptModel>,
+    /// Bytes that the browser keeps for this page in all, if it says so.
+    pub used_bytes: Option<u64>,
+    /// Bytes that it would keep at most, if it says so.
+    pub quota_bytes: Option<u64>,
+    /// Why the browser keeps nothing, if it does not.
+    pub refused: Option<String>,
+}
+
+impl Shelf {
+    /// Bytes that may still be kept; none where the browser does not tell.
+    pub fn free_bytes(&self) -> Option<u64> {
+        Some(self.quota_bytes?.saturating_sub(self.used_bytes?))
+    }
+}
+
+/// A model on this device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptModel {
+    /// What it is called among the kept ones: the SHA-256 of its first file.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Bytes of its files.
+    pub size_bytes: u64,
 }
 
 impl Package {
@@ -192,7 +305,14 @@ pub enum LoadStep {
         /// Bytes a second over the last seconds.
         bytes_per_second: f64,
     },
-    /// The kept file is compared with the manifest's hash.
+    /// The person's own file is copied into the browser's storage.
+    Keeping {
+        /// Bytes copied.
+        done_bytes: u64,
+        /// Bytes in all.
+        total_bytes: u64,
+    },
+    /// A file is compared with the manifest's hash.
     Checking {
         /// Bytes compared.
         done_bytes: u64,
@@ -213,16 +333,12 @@ pub enum LoadStep {
 pub struct Loaded {
     /// Where its file is.
     pub storage: Storage,
+    /// Its [`KeptModel::id`], if it is kept.
+    pub id: Option<String>,
     /// Bytes that came over the network this time.
     pub downloaded_bytes: u64,
-    /// Bytes of weights on the GPU.
-    pub weights_bytes: u64,
-    /// Bytes of the key-value cache.
-    pub kv_cache_bytes: u64,
-    /// Bytes of scratch space.
-    pub scratch_bytes: u64,
-    /// Tokens that text and answers may take together.
-    pub context_tokens: usize,
+    /// What it takes of the GPU.
+    pub fit: Fit,
     /// Seconds from the request to load until now.
     pub seconds: f64,
 }
@@ -237,6 +353,11 @@ pub enum Storage {
     Memory {
         /// Why it could not be kept.
         reason: String,
+    },
+    /// In the person's own files.
+    Files {
+        /// Why it could not be kept, if it was to be.
+        reason: Option<String>,
     },
 }
 
@@ -337,7 +458,7 @@ impl Failure {
                 "The damaged file was deleted. Try again; if it happens twice, the file on the server is wrong."
             }
             FailureKind::Model => {
-                "Try again; if it happens twice, the model package is damaged or not supported."
+                "Try again, or use another model; if it happens twice, this one is damaged or not supported."
             }
             FailureKind::Input => "Change the text or the features and try again.",
             FailureKind::Internal => "Restart the engine; earlier results stay.",
@@ -381,6 +502,21 @@ mod tests {
         };
         let text = serde_json::to_string(&ask).unwrap();
         assert_eq!(serde_json::from_str::<ToWorker>(&text).unwrap(), ask);
+
+        let place = Place::Kept { id: "ab".into() };
+        let open = ToWorker::Open { place, memory_limit_bytes: Some(7) };
+        let text = serde_json::to_string(&open).unwrap();
+        assert_eq!(serde_json::from_str::<ToWorker>(&text).unwrap(), open);
+    }
+
+    #[test]
+    fn free_room_is_known_only_where_the_browser_tells_both() {
+        let mut shelf = Shelf { used_bytes: Some(3), ..Shelf::default() };
+        assert_eq!(shelf.free_bytes(), None);
+        shelf.quota_bytes = Some(2);
+        assert_eq!(shelf.free_bytes(), Some(0));
+        shelf.quota_bytes = Some(5);
+        assert_eq!(shelf.free_bytes(), Some(2));
     }
 
     #[test]

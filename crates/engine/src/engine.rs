@@ -7,10 +7,10 @@ use hangtag_weights::{ByteSource, Gguf, ModelConfig};
 use crate::constraint::Constraint;
 use crate::decoder::{Batch, Chosen, Decoder};
 use crate::error::EngineError;
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, GpuInfo};
 use crate::kernel::Token;
 use crate::load::LoadProgress;
-use crate::plan::{EngineOptions, MemoryPlan, check_fit, check_options, max_selected, plan};
+use crate::plan::{EngineOptions, MemoryPlan, check_fit, check_options, fit, max_selected, plan};
 use crate::prefix_store::{Place, PrefixStore, Reserved};
 use crate::rows::{self, Row, RowId, Turn, Wave};
 use crate::source::{ModelSource, ProductInfo};
@@ -129,6 +129,21 @@ impl Engine {
         Ok(plan(&ModelSource::find(gguf, config)?, config, options))
     }
 
+    /// The largest sizes up to `options` with which a model is within the limits of `options` and of a GPU, and the memory that it then
+    /// takes, from its headers alone. How much memory is free no GPU tells: see [`Engine::load`].
+    ///
+    /// # Errors
+    /// As [`Engine::plan`], or if it is over a limit even with the smallest sizes.
+    pub fn fit<S: ByteSource>(
+        gguf: &Gguf<S>,
+        config: &ModelConfig,
+        options: &EngineOptions,
+        gpu: &GpuInfo,
+    ) -> Result<(EngineOptions, MemoryPlan), EngineError> {
+        check_options(options)?;
+        fit(&ModelSource::find(gguf, config)?, config, options, gpu)
+    }
+
     /// Loads a model onto a GPU.
     ///
     /// # Errors
@@ -144,6 +159,9 @@ impl Engine {
         let source = ModelSource::find(gguf, &config)?;
         let memory = plan(&source, &config, &options);
         check_fit(&memory, &config, &options, gpu.describe())?;
+        if !gpu.has_room(memory.total_bytes()).await {
+            return Err(EngineError::OutOfMemory { plan: memory });
+        }
         let scope = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let decoder = Decoder::load(&gpu, gguf, &source, &config, &options, progress).await;
         if scope.pop().await.is_some() {

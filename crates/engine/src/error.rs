@@ -28,6 +28,11 @@ pub enum EngineError {
         /// What was to be allocated.
         plan: MemoryPlan,
     },
+    /// The GPU has no room for what a step needs for itself.
+    #[error(
+        "the GPU ran out of memory at work. Close other programs that use the GPU, or take a smaller context or model"
+    )]
+    RanOutOfMemory,
     /// The plan is over the limit that the caller set.
     #[error(
         "the model does not fit: {plan} are needed, {limit_bytes} bytes are allowed. \
@@ -106,4 +111,18 @@ pub enum EngineError {
     /// The caller stopped the job.
     #[error("stopped")]
     Cancelled,
+}
+
+impl EngineError {
+    /// Whether less memory would do: a smaller batch or context may help.
+    #[must_use]
+    pub fn is_memory(&self) -> bool {
+        matches!(
+            self,
+            Self::OutOfMemory { .. }
+                | Self::RanOutOfMemory
+                | Self::OverMemoryLimit { .. }
+                | Self::BufferTooLarge { .. }
+        )
+    }
 }

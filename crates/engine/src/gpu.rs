@@ -8,6 +8,9 @@ use bytemuck::Pod;
 
 use crate::error::EngineError;
 
+/// Size of the buffers that try whether there is room.
+const ROOM_BUFFER_BYTES: u64 = 128 << 20;
+
 /// What a device offers beyond WebGPU's baseline. It only changes speed: buffers hold the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tier {
@@ -71,6 +74,7 @@ pub struct Gpu {
 #[derive(Debug, Clone)]
 enum Failure {
     Error(String),
+    OutOfMemory,
     Lost(String),
 }
 
@@ -155,6 +159,10 @@ impl Gpu {
                 *failure = None;
                 Err(error)
             }
+            Some(Failure::OutOfMemory) => {
+                *failure = None;
+                Err(EngineError::RanOutOfMemory)
+            }
         }
     }
 
@@ -171,6 +179,18 @@ impl Gpu {
             usage,
             mapped_at_creation: false,
         })
+    }
+
+    /// Whether the GPU would give this much memory now: asks for it and gives it back, so that nothing is read in vain.
+    pub(crate) async fn has_room(&self, bytes: u64) -> bool {
+        let largest = self.info.max_binding_bytes.min(ROOM_BUFFER_BYTES);
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let buffers: Vec<wgpu::Buffer> = (0..bytes.div_ceil(largest))
+            .map(|at| self.storage("room", largest.min(bytes - at * largest)))
+            .collect();
+        let refusal = scope.pop().await;
+        buffers.iter().for_each(wgpu::Buffer::destroy);
+        refusal.is_none()
     }
 
     /// A storage buffer of `bytes` bytes, zeroed.
@@ -299,7 +319,10 @@ fn watch(device: &wgpu::Device) -> Arc<Mutex<Option<Failure>>> {
     let on_error = Arc::clone(&failure);
     device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
         if let Ok(mut slot) = on_error.lock() {
-            slot.get_or_insert(Failure::Error(error.to_string()));
+            slot.get_or_insert(match error {
+                wgpu::Error::OutOfMemory { .. } => Failure::OutOfMemory,
+                other => Failure::Error(other.to_string()),
+            });
         }
     }));
     let on_loss = Arc::clone(&failure);

@@ -40,6 +40,25 @@ impl Default for EngineOptions {
     }
 }
 
+/// The smallest sizes that are worth a try when memory is short: a short text and a few features.
+const SMALLEST_CONTEXT_TOKENS: usize = 512;
+const SMALLEST_ROWS: usize = 8;
+
+impl EngineOptions {
+    /// The next smaller sizes when memory is short: the batch first, which costs only time, then the context. `None` when nothing smaller is
+    /// of use.
+    #[must_use]
+    pub fn smaller(&self) -> Option<EngineOptions> {
+        if self.max_rows > SMALLEST_ROWS {
+            let max_rows = (self.max_rows / 4).max(SMALLEST_ROWS);
+            let step_tokens = (self.step_tokens / 4).max(max_rows);
+            return Some(EngineOptions { max_rows, step_tokens, ..*self });
+        }
+        let context_tokens = (self.context_tokens / 2).max(SMALLEST_CONTEXT_TOKENS);
+        (context_tokens < self.context_tokens).then_some(EngineOptions { context_tokens, ..*self })
+    }
+}
+
 /// GPU memory in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryPlan {
@@ -144,6 +163,24 @@ impl Scratch {
     }
 }
 
+/// The largest sizes up to `options` with which the model is within the limits, and what it then needs.
+pub(crate) fn fit(
+    source: &ModelSource,
+    config: &ModelConfig,
+    options: &EngineOptions,
+    info: &GpuInfo,
+) -> Result<(EngineOptions, MemoryPlan), EngineError> {
+    let mut options = *options;
+    loop {
+        let plan = plan(source, config, &options);
+        match (check_fit(&plan, config, &options, info), options.smaller()) {
+            (Ok(()), _) => return Ok((options, plan)),
+            (Err(_), Some(smaller)) => options = smaller,
+            (Err(error), None) => return Err(error),
+        }
+    }
+}
+
 /// Refuses what is over the caller's limit or over what the GPU can bind.
 pub(crate) fn check_fit(
     plan: &MemoryPlan,
@@ -194,6 +231,22 @@ pub(crate) fn check_options(options: &EngineOptions) -> Result<(), EngineError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn smaller_sizes_are_good_ones_and_end() {
+        let mut options = EngineOptions { memory_limit_bytes: Some(7), ..Default::default() };
+        let mut seen = vec![];
+        while let Some(smaller) = options.smaller() {
+            assert!(check_options(&smaller).is_ok(), "{smaller:?}");
+            assert_eq!(smaller.memory_limit_bytes, Some(7));
+            seen.push((smaller.context_tokens, smaller.max_rows, smaller.step_tokens));
+            options = smaller;
+        }
+        let context = |tokens| (tokens, 8, 32);
+        let expected = [(4096, 16, 128), context(4096), context(2048), context(1024), context(512)];
+        assert_eq!(seen, expected);
+        assert_eq!(EngineOptions { context_tokens: 100, max_rows: 3, ..options }.smaller(), None);
+    }
 
     #[test]
     fn senseless_sizes_are_refused() {

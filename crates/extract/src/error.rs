@@ -66,6 +66,14 @@ pub enum ExtractError {
 }
 
 impl ExtractError {
+    /// Whether less GPU memory would do: a smaller batch or context may help.
+    pub fn is_memory(&self) -> bool {
+        match self {
+            Self::Load(source) | Self::Engine { source, .. } => source.is_memory(),
+            _ => false,
+        }
+    }
+
     /// What was answered before the error, if anything was asked at all.
     pub fn finished(&self) -> Option<&Extraction> {
         match self {

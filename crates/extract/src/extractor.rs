@@ -1,6 +1,6 @@
 use std::ops::ControlFlow;
 
-use hangtag_engine::{Engine, EngineOptions, Gpu, LoadProgress};
+use hangtag_engine::{Engine, EngineOptions, Gpu, GpuInfo, LoadProgress, MemoryPlan};
 use hangtag_task::{Feature, TaskError, Tokenize};
 use hangtag_weights::{ByteSource, Gguf, ModelConfig, Position, Tokenizer};
 
@@ -27,7 +27,34 @@ pub enum Answers {
     Free,
 }
 
+/// Architecture and tokenizer of a model that can be asked.
+fn checked<S: ByteSource>(gguf: &Gguf<S>) -> Result<(ModelConfig, Tokenizer), ExtractError> {
+    let config = ModelConfig::from_gguf(gguf)?;
+    let tokenizer = Tokenizer::from_gguf(gguf.metadata())?;
+    if tokenizer.vocab_size() > config.vocab_size {
+        return Err(ExtractError::Vocabulary {
+            tokenizer: tokenizer.vocab_size(),
+            model: config.vocab_size,
+        });
+    }
+    Ok((config, tokenizer))
+}
+
 impl Extractor {
+    /// Whether [`Extractor::load`] would take the model of `gguf`, by its headers alone: the largest sizes up to `options` that are within
+    /// the limits, and the memory that it then takes.
+    ///
+    /// # Errors
+    /// As [`Extractor::load`], but for how much of the GPU's memory is free.
+    pub fn fit<S: ByteSource>(
+        gguf: &Gguf<S>,
+        gpu: &GpuInfo,
+        options: &EngineOptions,
+    ) -> Result<(EngineOptions, MemoryPlan), ExtractError> {
+        let (config, _) = checked(gguf)?;
+        Engine::fit(gguf, &config, options, gpu).map_err(ExtractError::Load)
+    }
+
     /// Loads the model of `gguf` onto `gpu`.
     ///
     /// # Errors
@@ -40,14 +67,7 @@ impl Extractor {
         options: EngineOptions,
         progress: impl FnMut(LoadProgress),
     ) -> Result<Self, ExtractError> {
-        let config = ModelConfig::from_gguf(&gguf)?;
-        let tokenizer = Tokenizer::from_gguf(gguf.metadata())?;
-        if tokenizer.vocab_size() > config.vocab_size {
-            return Err(ExtractError::Vocabulary {
-                tokenizer: tokenizer.vocab_size(),
-                model: config.vocab_size,
-            });
-        }
+        let (config, tokenizer) = checked(&gguf)?;
         let stop_tokens = tokenizer.stop_tokens();
         let engine = Engine::load(gpu, &gguf, config, options, progress)
             .await

@@ -194,6 +194,10 @@ fn other_files_and_versions_are_named() {
     assert!(error(b"hello".to_vec()).contains("not a GGUF"));
     assert!(error(Vec::new()).contains("not a GGUF"));
     assert!(error(vec![b'G'; 100]).contains("not a GGUF"));
+    assert!(error(b"<!DOCTYPE html><html><body></body></html>".to_vec()).contains("a web page"));
+    assert!(
+        error(b"\x40\x10\0\0\0\0\0\0{\"__metadata__\":{}}   ".to_vec()).contains("safetensors")
+    );
     let with_version = |version: u32| {
         let mut bytes = Raw::new(0, 0).zeros(0);
         bytes[4..8].copy_from_slice(&version.to_le_bytes());

@@ -10,13 +10,8 @@ use crate::{page, weights};
 /// Gets what is missing, builds the page, and serves it unless told not to.
 pub fn demo(port: u16, serve: bool) -> Result<()> {
     let mut steps = Steps::new(7);
-    steps.run(&format!("Rust for {WASM}"), || Ok(((), ensure_wasm_target()?)))?;
-    for tool in [TRUNK, WASM_BINDGEN] {
-        steps.run(&tool.title(), || tool_note(&tool))?;
-    }
-    steps.run("Crates", || Ok(((), page::ensure_crates()?)))?;
+    build_page(&mut steps)?;
     let model = steps.run("Model", weights::ensure_model)?;
-    steps.run("Page", || Ok(((), page::build()?)))?;
     steps.run("Model package", || Ok(((), weights::package(&model, &page::dist())?)))?;
     if !serve {
         return Ok(());
@@ -25,6 +20,20 @@ pub fn demo(port: u16, serve: bool) -> Result<()> {
     println!("\nHangtag is at {}   (Ctrl+C ends it)", server.url());
     server.wait();
     Ok(())
+}
+
+/// Gets what the page needs, without a model, and builds it.
+pub fn build() -> Result<()> {
+    build_page(&mut Steps::new(5))
+}
+
+fn build_page(steps: &mut Steps) -> Result<()> {
+    steps.run(&format!("Rust for {WASM}"), || Ok(((), ensure_wasm_target()?)))?;
+    for tool in [TRUNK, WASM_BINDGEN] {
+        steps.run(&tool.title(), || tool_note(&tool))?;
+    }
+    steps.run("Crates", || Ok(((), page::ensure_crates()?)))?;
+    steps.run("Page", || Ok(((), page::build()?)))
 }
 
 fn tool_note(tool: &Tool) -> Result<((), String)> {

@@ -1,5 +1,6 @@
-//! The project's chores: `cargo xtask demo`, `cargo xtask test`, `cargo xtask serve`.
+//! The project's chores: `cargo xtask demo`, `cargo xtask bundle`, `cargo xtask test`, `cargo xtask serve`.
 
+mod bundle;
 mod command;
 mod demo;
 mod machine;
@@ -34,6 +35,12 @@ enum Chore {
         /// Get and build everything, then stop
         #[arg(long)]
         no_serve: bool,
+    },
+    /// Build the page as one HTML file that runs by a double click, without a server
+    Bundle {
+        /// Where to write it; `dist/hangtag.html` if not given
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// Run everything that has to hold before a change goes in
     Test {
@@ -71,6 +78,7 @@ fn main() -> ExitCode {
 fn run(chore: Chore) -> anyhow::Result<()> {
     match chore {
         Chore::Demo { port, no_serve } => demo::demo(port, !no_serve),
+        Chore::Bundle { out } => bundle::bundle(out),
         Chore::Test { list: true, .. } => {
             test::list();
             Ok(())

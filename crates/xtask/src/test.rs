@@ -12,7 +12,7 @@ use xtask::programs::{chrome, chromedriver};
 use crate::command::{cargo, root, run};
 use crate::steps::Steps;
 use crate::tools::{TRUNK, WASM, WASM_BINDGEN, ensure_wasm_target};
-use crate::{machine, page, weights};
+use crate::{bundle, machine, page, weights};
 
 /// One part of the tests, in the order in which they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -31,7 +31,7 @@ pub enum Part {
     Page,
     /// wasm tests in Node.js and headless Chromium
     Wasm,
-    /// The page in headless Chromium
+    /// The page, served and as one file, in headless Chromium
     EndToEnd,
 }
 
@@ -156,6 +156,7 @@ fn end_to_end() -> Result<String> {
     weights::ensure_model()?;
     page::ensure_crates()?;
     page::build()?;
+    println!("      {}", bundle::write(None)?);
     // The whole workspace is selected, as in the native tests, so that nothing is compiled with other features again.
     let mut tests = cargo();
     tests.args([

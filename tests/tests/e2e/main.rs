@@ -2,6 +2,7 @@
 
 mod corrections;
 mod list;
+mod models;
 mod stage;
 mod templates;
 

@@ -9,7 +9,7 @@ use hangtag_tests::variants::Variant;
 use hangtag_weights::DType;
 use serde::Deserialize;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use xtask::programs;
 
 /// The page on a site of its own, in a browser of its own.
@@ -48,6 +48,13 @@ pub fn tiny() -> Result<Vec<u8>> {
     variant.to_bytes(DType::Q4_0, DType::Q8_0)
 }
 
+/// [`tiny`] as a file in `folder`.
+pub fn write_tiny(folder: &Path) -> Result<PathBuf> {
+    let path = folder.join("tiny.gguf");
+    std::fs::write(&path, tiny()?)?;
+    Ok(path)
+}
+
 /// A row of the page's table.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Row {
@@ -61,6 +68,12 @@ pub struct Row {
 impl Stage {
     pub async fn open(&self, package: &str) -> Result<()> {
         self.browser.driver().goto(self.site.url(package)).await?;
+        self.browser.element("features").await.map(|_| ())
+    }
+
+    /// The page with no package named in its address.
+    pub async fn open_default(&self) -> Result<()> {
+        self.browser.driver().goto(self.site.origin()).await?;
         self.browser.element("features").await.map(|_| ())
     }
 

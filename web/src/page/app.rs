@@ -35,6 +35,7 @@ pub fn App() -> impl IntoView {
         }
     });
     on_cleanup(move || extract_on_keys.remove());
+    keep_page_on_drops();
 
     let obstacle = Memo::new(move |_| match state.model.get() {
         Model::Unsupported(obstacle) => Some(obstacle),
@@ -57,6 +58,16 @@ pub fn App() -> impl IntoView {
             </p>
         </footer>
     }
+}
+
+/// A file that misses its place would otherwise be opened in place of the page.
+fn keep_page_on_drops() {
+    let over = window_event_listener(ev::dragover, |event| event.prevent_default());
+    let drop = window_event_listener(ev::drop, |event| event.prevent_default());
+    on_cleanup(move || {
+        over.remove();
+        drop.remove();
+    });
 }
 
 /// Question on the left, answers on the right.

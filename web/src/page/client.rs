@@ -7,20 +7,21 @@ use hangtag_web::ask;
 use hangtag_web::correction::Correction;
 use hangtag_web::isolation::foreign_request_is_blocked;
 use hangtag_web::protocol::{
-    Failure, FailureKind, FromWorker, RunId, RunStep, Storage, ToWorker, VERSION,
+    Failure, FailureKind, FromWorker, Package, RunId, RunStep, Storage, ToWorker, VERSION,
 };
+use js_sys::Array;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{ErrorEvent, MessageEvent, Worker};
+use web_sys::{ErrorEvent, File, MessageEvent, Worker};
 
+use super::choice_state::Chosen;
 use super::device::{self, Obstacle};
 use super::list_client::ListWork;
 use super::start_worker::start_worker;
 use super::state::{Isolation, Model, Phase, Row, Run, State};
 
-/// Loads and starts the worker's wasm (made by Trunk, see index.html).
-const WORKER_SCRIPT: &str = "hangtag-worker_loader.js";
+const WORKER: &str = "hangtag-worker";
 
 /// Handle to the worker; copied freely.
 #[derive(Clone, Copy)]
@@ -31,6 +32,10 @@ pub struct Client {
     next_run: StoredValue<RunId>,
     /// A run asked for before the worker could hear of it.
     pending: StoredValue<Option<ToWorker>>,
+    /// The open model, to open it again in a new worker.
+    pub(super) chosen: StoredValue<Option<Chosen>, LocalStorage>,
+    /// The model that the worker is asked to open.
+    pub(super) asked: StoredValue<Option<Chosen>, LocalStorage>,
 }
 
 /// A running worker and what must live as long as it.
@@ -55,6 +60,8 @@ impl Client {
             line: StoredValue::new_local(None),
             next_run: StoredValue::new(1),
             pending: StoredValue::new(None),
+            chosen: StoredValue::new_local(None),
+            asked: StoredValue::new_local(None),
         };
         match device::obstacle() {
             Some(obstacle) => state.model.set(Model::Unsupported(obstacle)),
@@ -75,7 +82,8 @@ impl Client {
     /// Loads the model.
     pub fn load(&self) {
         self.state.model.set(Model::Loading(None));
-        self.send(&ToWorker::Load);
+        let keep = self.state.choice.keep.get_untracked();
+        self.send(&ToWorker::Load { keep });
     }
 
     /// Halts the download; what is there stays.
@@ -104,6 +112,9 @@ impl Client {
             focus_first_invalid();
             return;
         };
+        if self.lacks_model() {
+            return;
+        }
 
         let run = self.new_run();
         state.add_run(Run {
@@ -119,6 +130,20 @@ impl Client {
         });
         self.ask_worker(ToWorker::Extract { run, text, features });
         bring_results_into_sight();
+    }
+
+    /// Whether no model is chosen yet; says so.
+    pub(super) fn lacks_model(&self) -> bool {
+        let state = self.state;
+        let lacks = state.model.get_untracked() == Model::Absent
+            && state.package.with_untracked(Option::is_none);
+        if lacks {
+            state.choice.problem.set(Some("choose a model first: a GGUF file".to_owned()));
+            if let Some(card) = document().get_element_by_id("model") {
+                card.scroll_into_view();
+            }
+        }
+        lacks
     }
 
     /// A number for a run, larger than all before.
@@ -173,7 +198,7 @@ impl Client {
         });
     }
 
-    fn launch(&self) {
+    pub(super) fn launch(&self) {
         self.forget_parts();
         self.line.set_value(None);
         self.state.model.set(Model::Starting);
@@ -184,7 +209,7 @@ impl Client {
     }
 
     fn connect(&self) -> Result<Line, String> {
-        let (worker, script) = start_worker(WORKER_SCRIPT, "hangtag")?;
+        let (worker, script) = start_worker(WORKER)?;
         let client = *self;
         let on_message = EventListener::new(&worker, "message", move |event| {
             let data = event.unchecked_ref::<MessageEvent>().data().as_string().unwrap_or_default();
@@ -203,10 +228,21 @@ impl Client {
     }
 
     pub(super) fn send(&self, message: &ToWorker) {
+        self.send_with(message, &[]);
+    }
+
+    /// Sends a message with files.
+    pub(super) fn send_with(&self, message: &ToWorker, files: &[File]) {
         let Ok(text) = serde_json::to_string(message) else { return };
-        let sent = self.line.try_with_value(|line| {
-            line.as_ref().map(|line| line.worker.post_message(&JsValue::from_str(&text)))
-        });
+        let mut data = JsValue::from_str(&text);
+        if !files.is_empty() {
+            let parts = Array::of1(&data);
+            files.iter().for_each(|file| _ = parts.push(file));
+            data = parts.into();
+        }
+        let sent = self
+            .line
+            .try_with_value(|line| line.as_ref().map(|line| line.worker.post_message(&data)));
         if let Some(Some(Err(error))) = sent {
             self.break_down(Failure::new(FailureKind::Internal, format!("{error:?}")));
         }
@@ -215,16 +251,14 @@ impl Client {
     fn hear(&self, message: FromWorker) {
         let state = self.state;
         match message {
-            FromWorker::Hello { version: VERSION } => match device::package_url() {
-                Ok(package_url) => self.send(&ToWorker::Open { package_url }),
-                Err(message) => self.break_down(Failure::new(FailureKind::Model, message)),
-            },
+            FromWorker::Hello { version: VERSION } => self.open_first(),
             FromWorker::Hello { version } => {
                 self.break_down(stale(&format!("page {VERSION}, engine {version}")));
             }
             FromWorker::Opened { package, gpu } => {
-                let is_kept = package.is_kept();
-                state.package.set(Some(package));
+                self.note_opened(package.as_ref());
+                let is_kept = package.as_ref().is_some_and(Package::is_kept);
+                state.package.set(package);
                 state.gpu.set(Some(gpu));
                 state.model.set(Model::Absent);
                 if let Some(question) = self.pending.try_update_value(Option::take).flatten() {
@@ -233,19 +267,28 @@ impl Client {
                     self.load();
                 }
             }
+            FromWorker::Refused { message } => self.note_refused(message),
+            FromWorker::Shelf { shelf } => state.choice.shelf.set(Some(shelf)),
             FromWorker::Loading { step } => state.model.set(Model::Loading(Some(step))),
             FromWorker::Loaded { model } => {
                 let is_kept = model.storage == Storage::Kept;
-                self.set_kept(|size_bytes| if is_kept { size_bytes } else { 0 });
+                self.note_loaded(&model);
+                state.package.update(|package| {
+                    if let Some(package) = package {
+                        package.kept_bytes = if is_kept { package.size_bytes } else { 0 };
+                        package.id = model.id.clone().or(package.id.take());
+                    }
+                });
                 state.model.set(Model::Ready(model));
             }
             FromWorker::Paused { kept_bytes } => {
-                self.set_kept(|_| kept_bytes);
+                self.set_kept(kept_bytes);
                 state.model.set(Model::Absent);
             }
             FromWorker::Forgotten => {
-                self.set_kept(|_| 0);
+                self.set_kept(0);
                 state.model.set(Model::Absent);
+                self.note_forgotten();
             }
             FromWorker::Running { run, step } => self.with_open(run, |run| {
                 if let RunStep::Window { index, count } = step {
@@ -281,12 +324,17 @@ impl Client {
         }
     }
 
-    fn set_kept(&self, kept_bytes: impl FnOnce(u64) -> u64) {
+    fn set_kept(&self, kept_bytes: u64) {
         self.state.package.update(|package| {
             if let Some(package) = package {
-                package.kept_bytes = kept_bytes(package.size_bytes);
+                package.kept_bytes = kept_bytes;
             }
         });
+    }
+
+    /// The page's address asks for a model that it may not have.
+    pub(super) fn cannot_open(&self, message: String) {
+        self.break_down(Failure::new(FailureKind::Model, message));
     }
 
     fn fail_run(&self, run: RunId, failure: Failure) {

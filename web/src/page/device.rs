@@ -66,17 +66,37 @@ pub fn beside_page(path: &str) -> Result<web_sys::Url, String> {
     web_sys::Url::new_with_base(path, &href).map_err(|_| format!("{path:?} is no valid address"))
 }
 
-/// Absolute URL of the model package, with a slash at its end: `?model=` or the default, on this origin.
-pub fn package_url() -> Result<String, String> {
+/// The package that the page's address asks for: `?model=`.
+pub fn asked_model() -> Option<String> {
+    query("model")
+}
+
+/// The most GPU memory to use in bytes: `?memory=` in megabytes.
+pub fn memory_limit_bytes() -> Option<u64> {
+    let megabytes: f64 = query("memory")?.parse().ok()?;
+    (megabytes > 0.0).then_some((megabytes * 1e6) as u64)
+}
+
+fn query(name: &str) -> Option<String> {
     let search = window().location().search().unwrap_or_default();
-    let asked =
-        web_sys::UrlSearchParams::new_with_str(&search).ok().and_then(|query| query.get("model"));
-    // Where `cargo xtask demo` puts it.
-    let path = asked.unwrap_or_else(|| format!("models/{DEFAULT_MODEL}"));
+    web_sys::UrlSearchParams::new_with_str(&search).ok()?.get(name)
+}
+
+/// The path of the site's own model: where `cargo xtask demo` puts it.
+pub fn default_model() -> String {
+    format!("models/{DEFAULT_MODEL}")
+}
+
+/// Absolute URL of the package at `path` beside the page, with a slash at its end.
+///
+/// # Errors
+/// When it is on another site.
+pub fn package_url(path: &str) -> Result<String, String> {
     let url = beside_page(&format!("{}/", path.trim_end_matches('/')))?;
     if url.origin() != window().location().origin().unwrap_or_default() {
         return Err(format!(
-            "?model={path} is on another site; models are loaded from this one only"
+            "{path} is on another site, and this page may talk to its own only: copy the package to this site, or \
+             choose it as a file"
         ));
     }
     Ok(url.href())

@@ -134,6 +134,9 @@ impl Client {
 
     /// Begins to fill in the list with the features and columns of the fields; what was filled in before goes.
     pub fn start_list(&self) {
+        if self.lacks_model() {
+            return;
+        }
         let (state, list) = (self.state, self.list());
         let asked = asked_features(&state.list.get_untracked(), &state.template_features());
         state.input_error.set(asked.as_ref().err().cloned());
@@ -168,6 +171,9 @@ impl Client {
 
     /// Goes on where the work was halted.
     pub fn go_on_with_list(&self) {
+        if self.lacks_model() {
+            return;
+        }
         let list = self.list();
         list.failure.set(None);
         list.settle();

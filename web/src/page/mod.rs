@@ -1,7 +1,10 @@
 //! Components of the page, one a file, around one [`state::State`].
 
 mod app;
+mod bundle;
 mod card_text;
+mod choice_client;
+mod choice_state;
 mod client;
 mod device;
 mod feature_panel;
@@ -16,8 +19,10 @@ mod list_table;
 mod list_tag;
 mod logo;
 mod model_card;
+mod model_choice;
 mod own_templates;
 mod privacy;
+mod remember;
 mod results;
 mod results_actions;
 mod results_table;

@@ -1,12 +1,13 @@
 //! The model: what it is, where it is, how far it is.
 
 use hangtag_web::ask::sentence;
-use hangtag_web::protocol::{Failure, Gpu, LoadStep, Loaded, Package, Storage};
+use hangtag_web::protocol::{Failure, Fit, Gpu, LoadStep, Loaded, Origin, Package, Storage};
 use hangtag_web::units::{bytes, count, percent, seconds};
 use leptos::prelude::*;
 
 use super::card_text::CardText;
 use super::client::Client;
+use super::model_choice::ModelChoice;
 use super::state::{Model, State};
 
 /// Card with the model's facts, progress and buttons.
@@ -21,7 +22,7 @@ pub fn ModelCard() -> impl IntoView {
         Some(if trained {
             "A small model: many answers are right, some are wrong or missing. Check those that matter."
         } else {
-            "This package names no training for product features: check every answer."
+            "This model names no training for product features: check every answer."
         })
     };
     let on_software = move || state.gpu.get().is_some_and(|gpu| gpu.is_software);
@@ -54,6 +55,7 @@ pub fn ModelCard() -> impl IntoView {
             {move || quality().map(|words| view! { <p class="quiet-text" data-testid="quality">{words}</p> })}
             <Facts />
             <CardText />
+            <ModelChoice />
         </section>
     }
 }
@@ -62,22 +64,99 @@ pub fn ModelCard() -> impl IntoView {
 fn Absent() -> impl IntoView {
     let state = expect_context::<State>();
     let client = expect_context::<Client>();
-    let label = move || match state.package.get() {
-        Some(package) if package.is_kept() => "Load".to_owned(),
-        Some(package) if package.kept_bytes > 0 => {
+    let Some(package) = state.package.get() else {
+        return view! {
+            <p class="quiet-text">
+                "There is no site behind this page, so the model comes from a file: drop one below, and it is read here."
+            </p>
+        }
+        .into_any();
+    };
+    let label = match &package {
+        package if package.is_kept() || package.origin != Origin::Site => "Load".to_owned(),
+        package if package.kept_bytes > 0 => {
             format!("Go on: {} to download", bytes(package.size_bytes - package.kept_bytes))
         }
-        Some(package) => format!("Download {}", bytes(package.size_bytes)),
-        None => "Download".to_owned(),
+        package => format!("Download {}", bytes(package.size_bytes)),
     };
-    view! {
-        <p class="quiet-text">
+    let words = match package.origin {
+        Origin::Site => {
             "Comes from this site once, when it is first needed, and is then kept in your browser."
-        </p>
+        }
+        Origin::Files => "Is read from your file when it is first needed, and sent nowhere.",
+        Origin::Kept => "Is kept in this browser.",
+    };
+    let needs = needs(&package);
+    let can_keep = package.origin == Origin::Files && !package.is_kept();
+    view! {
+        <p class="quiet-text">{words}</p>
+        <p class="quiet-text" data-testid="model-needs">{needs}</p>
+        {can_keep.then(|| view! { <KeepBox size_bytes=package.size_bytes /> })}
         <div class="chips">
             <button type="button" data-testid="model-load" on:click=move |_| client.load()>{label}</button>
             <ForgetButton />
         </div>
+    }
+    .into_any()
+}
+
+/// Licence and memory, before anything is loaded. The GPU's free memory is known only when it is asked for some.
+fn needs(package: &Package) -> String {
+    let licence = format!("Licence: {}.", package.licence.trim_end_matches('.'));
+    match &package.fit {
+        Some(fit) => {
+            let reduced = reduced(fit).map(|words| format!(" {words}")).unwrap_or_default();
+            format!("{licence} Takes {} of GPU memory.{reduced}", bytes(fit.total_bytes()))
+        }
+        // Weights stay on the GPU as they are in the file; its headers tell the rest.
+        None => {
+            let least = bytes(package.size_bytes);
+            format!(
+                "{licence} Takes somewhat more than {least} of GPU memory, which is checked first."
+            )
+        }
+    }
+}
+
+/// A word about sizes that are smaller than usual.
+fn reduced(fit: &Fit) -> Option<String> {
+    fit.is_reduced.then(|| {
+        format!(
+            "The GPU's memory is short, so {} features are answered at once and {} tokens are read at a time: slower, and just as good.",
+            fit.rows,
+            count(fit.context_tokens)
+        )
+    })
+}
+
+/// Whether the person's own file is to be copied into the browser's storage, where it would fit.
+#[component]
+fn KeepBox(size_bytes: u64) -> impl IntoView {
+    let choice = expect_context::<State>().choice;
+    let shelf = move || choice.shelf.get().filter(|shelf| shelf.refused.is_none());
+    let words = move |free: Option<u64>| match free {
+        Some(free) if free < size_bytes => {
+            format!("This browser would keep {} more, too little for a copy.", bytes(free))
+        }
+        _ => format!("Keep a copy in this browser for the next visit ({})", bytes(size_bytes)),
+    };
+    move || {
+        shelf().map(|shelf| {
+            let free = shelf.free_bytes();
+            let has_room = free.is_none_or(|free| free >= size_bytes);
+            view! {
+                <label class="check">
+                    <input
+                        type="checkbox"
+                        data-testid="model-keep"
+                        disabled=!has_room
+                        prop:checked=choice.keep
+                        on:change=move |event| choice.keep.set(event_target_checked(&event))
+                    />
+                    <span>{words(free)}</span>
+                </label>
+            }
+        })
     }
 }
 
@@ -94,19 +173,19 @@ fn LoadProgress(step: Option<LoadStep>) -> impl IntoView {
             let words = format!("{} of {} · {rate}/s", bytes(*done_bytes), bytes(*total_bytes));
             ("downloading", words, *done_bytes, *total_bytes)
         }
-        Some(LoadStep::Checking { done_bytes, total_bytes }) => (
-            "checking",
-            "Checking the file kept on this device".to_owned(),
-            *done_bytes,
-            *total_bytes,
-        ),
+        Some(LoadStep::Keeping { done_bytes, total_bytes }) => {
+            ("keeping", "Copying it into this browser".to_owned(), *done_bytes, *total_bytes)
+        }
+        Some(LoadStep::Checking { done_bytes, total_bytes }) => {
+            ("checking", "Checking the file on this device".to_owned(), *done_bytes, *total_bytes)
+        }
         Some(LoadStep::Uploading { done_bytes, total_bytes }) => {
             ("uploading", "Loading onto the GPU".to_owned(), *done_bytes, *total_bytes)
         }
     };
     // Without a value the bar shows that work goes on, not how far it is.
     let value = (total > 0).then(|| percent(done as f64, total as f64).to_string());
-    let can_pause = name == "downloading";
+    let can_pause = matches!(name, "downloading" | "keeping");
     view! {
         <div class="progress" data-testid="model-progress" data-step=name>
             <progress max="100" value=value aria-label="Loading the model"></progress>
@@ -138,6 +217,9 @@ fn Ready(model: Loaded) -> impl IntoView {
         Storage::Memory { reason } => {
             Some(format!("Held in memory only, so the next visit downloads it again: {reason}"))
         }
+        Storage::Files { reason } => {
+            reason.as_ref().map(|reason| format!("Read from your file; no copy was kept: {reason}"))
+        }
     };
     view! {
         <p class="quiet-text">
@@ -146,6 +228,8 @@ fn Ready(model: Loaded) -> impl IntoView {
             </span>
         </p>
         {not_kept.map(|reason| view! { <p class="note" data-testid="model-notice">{reason}</p> })}
+        {reduced(&model.fit)
+            .map(|words| view! { <p class="note" data-testid="model-reduced">{words}</p> })}
     }
 }
 
@@ -194,6 +278,12 @@ fn Facts() -> impl IntoView {
         Model::Ready(model) => Some(model),
         _ => None,
     };
+    // Before it is loaded, what its headers say.
+    let fit = move || {
+        let known =
+            || state.package.with(|package| package.as_ref().and_then(|package| package.fit));
+        loaded().map(|model| model.fit).or_else(known)
+    };
     let forget = move || loaded().is_some().then(|| view! { <ForgetButton /> });
     view! {
         <Show when=move || state.package.with(Option::is_some)>
@@ -202,7 +292,7 @@ fn Facts() -> impl IntoView {
                 <dl class="facts">
                     {move || state.package.get().map(|package| view! { <PackageFacts package /> })}
                     {move || state.gpu.get().map(|gpu| view! { <GpuFacts gpu /> })}
-                    {move || loaded().map(|model| view! { <MemoryFacts model /> })}
+                    {move || fit().map(|fit| view! { <MemoryFacts fit /> })}
                 </dl>
                 {forget}
             </details>
@@ -247,14 +337,18 @@ fn GpuFacts(gpu: Gpu) -> impl IntoView {
 }
 
 #[component]
-fn MemoryFacts(model: Loaded) -> impl IntoView {
+fn MemoryFacts(fit: Fit) -> impl IntoView {
     let plan = format!(
         "{} weights + {} cache + {} scratch",
-        bytes(model.weights_bytes),
-        bytes(model.kv_cache_bytes),
-        bytes(model.scratch_bytes)
+        bytes(fit.weights_bytes),
+        bytes(fit.kv_cache_bytes),
+        bytes(fit.scratch_bytes)
     );
-    let context = format!("{} tokens of text and answers at once", count(model.context_tokens));
+    let context = format!(
+        "{} tokens of text and answers, {} features at once",
+        count(fit.context_tokens),
+        fit.rows
+    );
     view! {
         <div><dt>"GPU memory"</dt><dd data-testid="model-memory">{plan}</dd></div>
         <div><dt>"Context"</dt><dd>{context}</dd></div>

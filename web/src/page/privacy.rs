@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::bundle::is_bundle;
 use super::client::Client;
 use super::state::{Isolation, Model, State};
 
@@ -17,12 +18,21 @@ pub fn Privacy() -> impl IntoView {
                     <h3>"What is enforced"</h3>
                     <ul>
                         <li>
-                            "The model runs on your GPU. There is no server that reads texts: this site only hands out \
-                            files."
+                            "The model runs on your GPU. "
+                            {if is_bundle() {
+                                "There is no server at all: this page is one file on your own device."
+                            } else {
+                                "There is no server that reads texts: this site only hands out files."
+                            }}
                         </li>
                         <li>
-                            "The page's Content-Security-Policy says "<code>"connect-src 'self'"</code>
-                            ": your browser refuses requests to any other site, from the page and from the engine."
+                            "The page's Content-Security-Policy says "
+                            <code>{if is_bundle() { "connect-src 'none'" } else { "connect-src 'self'" }}</code>
+                            {if is_bundle() {
+                                ": your browser refuses every request, from the page and from the engine."
+                            } else {
+                                ": your browser refuses requests to any other site, from the page and from the engine."
+                            }}
                         </li>
                         <li>
                             "Model, last text, feature list and an open list of products stay in this browser's storage until you \

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use gloo::storage::{LocalStorage, Storage as _};
 use hangtag_task::{Feature, FeatureValue, Template};
 use hangtag_web::ask::AskError;
 use hangtag_web::correction::{Checked, Correction, Settled, TrainingRows};
@@ -11,8 +10,10 @@ use hangtag_web::templates::{Chosen, Templates};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::choice_state::ChoiceState;
 use super::device::Obstacle;
 use super::list_state::ListState;
+use super::remember;
 
 /// Earlier results that the page keeps.
 const MAX_RUNS: usize = 20;
@@ -35,8 +36,10 @@ pub struct State {
     pub own_templates: RwSignal<Templates>,
     /// What is wrong with the input of the last attempt.
     pub input_error: RwSignal<Option<AskError>>,
-    /// The model package, once its manifest is read.
+    /// The model, once it is opened.
     pub package: RwSignal<Option<Package>>,
+    /// The choice of another.
+    pub choice: ChoiceState,
     /// The GPU, once found.
     pub gpu: RwSignal<Option<Gpu>>,
     /// Where the model stands.
@@ -74,7 +77,7 @@ pub enum Model {
     Starting,
     /// This browser cannot run it.
     Unsupported(Obstacle),
-    /// Found, not loaded.
+    /// Found and not loaded, or none is chosen.
     Absent,
     /// On its way.
     Loading(Option<LoadStep>),
@@ -229,14 +232,15 @@ impl State {
     /// A fresh state with the text and features of the last visit.
     pub fn remembered() -> Self {
         let state = Self {
-            text: RwSignal::new(LocalStorage::get(TEXT_KEY).unwrap_or_default()),
+            text: RwSignal::new(remember::get(TEXT_KEY).unwrap_or_default()),
             list: RwSignal::new(
-                LocalStorage::get(FEATURES_KEY).unwrap_or_else(|_| FIRST_FEATURES.to_owned()),
+                remember::get(FEATURES_KEY).unwrap_or_else(|| FIRST_FEATURES.to_owned()),
             ),
             template: RwSignal::new(None),
-            own_templates: RwSignal::new(LocalStorage::get(TEMPLATES_KEY).unwrap_or_default()),
+            own_templates: RwSignal::new(remember::get(TEMPLATES_KEY).unwrap_or_default()),
             input_error: RwSignal::new(None),
             package: RwSignal::new(None),
+            choice: ChoiceState::new(),
             gpu: RwSignal::new(None),
             model: RwSignal::new(Model::Starting),
             runs: RwSignal::new(Vec::new()),
@@ -244,13 +248,13 @@ impl State {
             failure: RwSignal::new(None),
             active: RwSignal::new(None),
             isolation: RwSignal::new(Isolation::default()),
-            view: RwSignal::new(LocalStorage::get(VIEW_KEY).unwrap_or(View::Text)),
+            view: RwSignal::new(remember::get(VIEW_KEY).unwrap_or(View::Text)),
             products: ListState::empty(),
         };
         // A full or forbidden storage costs only the memory of the fields.
-        Effect::new(move |_| drop(LocalStorage::set(TEXT_KEY, state.text.get())));
-        Effect::new(move |_| drop(LocalStorage::set(FEATURES_KEY, state.list.get())));
-        Effect::new(move |_| drop(LocalStorage::set(VIEW_KEY, state.view.get())));
+        Effect::new(move |_| _ = remember::set(TEXT_KEY, &state.text.get()));
+        Effect::new(move |_| _ = remember::set(FEATURES_KEY, &state.list.get()));
+        Effect::new(move |_| _ = remember::set(VIEW_KEY, &state.view.get()));
         state
     }
 
@@ -290,11 +294,11 @@ impl State {
     ) -> Result<T, String> {
         let mut own = self.own_templates.get_untracked();
         let changed = change(&mut own)?;
-        let kept = LocalStorage::set(TEMPLATES_KEY, &own);
+        let is_kept = remember::set(TEMPLATES_KEY, &own);
         self.own_templates.set(own);
-        match kept {
-            Ok(()) => Ok(changed),
-            Err(_) => Err("The browser did not keep it; export it to a file.".to_owned()),
+        match is_kept {
+            true => Ok(changed),
+            false => Err("The browser did not keep it; export it to a file.".to_owned()),
         }
     }
 

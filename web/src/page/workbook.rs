@@ -11,7 +11,7 @@ use web_sys::{Event, MessageEvent};
 
 use super::start_worker::start_worker;
 
-const SCRIPT: &str = "hangtag-sheet_loader.js";
+const WORKER: &str = "hangtag-sheet";
 
 /// Whether a file of this name is a workbook.
 pub fn is_workbook(name: &str) -> bool {
@@ -23,7 +23,7 @@ pub fn is_workbook(name: &str) -> bool {
 /// # Errors
 /// What is wrong with it, in words.
 pub async fn csv_of_workbook(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
-    let (worker, _script) = start_worker(SCRIPT, "hangtag-sheet")?;
+    let (worker, _script) = start_worker(WORKER)?;
     let (sender, answer) = oneshot::channel();
     let sender = Rc::new(Cell::new(Some(sender)));
     let tell = move |result| {

@@ -2,6 +2,8 @@
 
 use gloo_timers::future::TimeoutFuture;
 use hangtag_web::protocol::{Failure, FailureKind};
+use hangtag_weights::source::check_range;
+use hangtag_weights::{ByteSource, SourceError};
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -50,6 +52,9 @@ async fn attempt(url: &str, size: u64, sink: &mut impl Sink) -> Result<(), Halt>
         200 => {}
         status => return Err(refused(url, status, &response.status_text()).into()),
     }
+    if let Some(page) = web_page(&response) {
+        return Err(network(url, page).into());
+    }
     let body = response.body().ok_or_else(|| network(url, "the answer is empty"))?;
     let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
     let outcome = copy(url, size, &reader, sink).await;
@@ -58,6 +63,12 @@ async fn attempt(url: &str, size: u64, sink: &mut impl Sink) -> Result<(), Halt>
         let _ = reader.cancel();
     }
     outcome
+}
+
+/// What to say where a server answers with a page of its own, as some do for what they do not have or want a login for.
+fn web_page(response: &Response) -> Option<&'static str> {
+    let kind = response.headers().get("content-type").ok().flatten()?;
+    kind.starts_with("text/html").then_some("the server sent a web page in its place")
 }
 
 async fn copy(
@@ -95,13 +106,18 @@ async fn next_chunk(reader: &ReadableStreamDefaultReader) -> Result<Option<Vec<u
 }
 
 async fn fetch(url: &str, start: u64) -> Result<Response, Failure> {
+    let range = (start > 0).then(|| format!("bytes={start}-"));
+    fetch_range(url, range.as_deref()).await
+}
+
+async fn fetch_range(url: &str, range: Option<&str>) -> Result<Response, Failure> {
     let init = RequestInit::new();
     // The file is kept in OPFS; a second copy in the HTTP cache would be waste.
     init.set_cache(RequestCache::NoStore);
     let failed = |error: JsValue| network(url, &describe(&error));
     let request = Request::new_with_str_and_init(url, &init).map_err(failed)?;
-    if start > 0 {
-        request.headers().set("Range", &format!("bytes={start}-")).map_err(failed)?;
+    if let Some(range) = range {
+        request.headers().set("Range", range).map_err(failed)?;
     }
     let response = JsFuture::from(scope().fetch_with_request(&request)).await.map_err(failed)?;
     Ok(response.unchecked_into())
@@ -120,6 +136,52 @@ pub async fn fetch_text(url: &str) -> Result<String, Failure> {
     }
     let text = JsFuture::from(response.text().map_err(failed)?).await.map_err(failed)?;
     Ok(text.as_string().unwrap_or_default())
+}
+
+/// A file of the page's site, of which parts are fetched.
+pub struct RangeSource {
+    /// Its address.
+    pub url: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl ByteSource for RangeSource {
+    fn name(&self) -> &str {
+        &self.url
+    }
+
+    fn len(&self) -> u64 {
+        self.size
+    }
+
+    async fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, SourceError> {
+        check_range(self, offset, length)?;
+        let last = offset + length as u64 - 1;
+        self.fetch(&format!("bytes={offset}-{last}"), length).await.map_err(|failure| {
+            SourceError::Other { name: self.url.clone(), message: failure.message }
+        })
+    }
+}
+
+impl RangeSource {
+    async fn fetch(&self, range: &str, length: usize) -> Result<Vec<u8>, Failure> {
+        let response = fetch_range(&self.url, Some(range)).await?;
+        let failed = |error: JsValue| network(&self.url, &describe(&error));
+        if response.status() != 206 {
+            if let Some(body) = response.body() {
+                // The server sends the whole, which is of no interest here.
+                let _ = body.cancel();
+            }
+            return Err(network(&self.url, "the server sends no parts of files"));
+        }
+        let buffer = JsFuture::from(response.array_buffer().map_err(failed)?).await;
+        let bytes = Uint8Array::new(&buffer.map_err(failed)?).to_vec();
+        match bytes.len() == length {
+            true => Ok(bytes),
+            false => Err(network(&self.url, "the server sent another part than was asked for")),
+        }
+    }
 }
 
 fn refused(url: &str, status: u16, words: &str) -> Failure {

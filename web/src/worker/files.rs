@@ -2,8 +2,8 @@
 
 use gloo_timers::future::TimeoutFuture;
 use hangtag_web::protocol::{Failure, FailureKind, FromWorker, LoadStep, Storage};
-use hangtag_weights::ManifestFile;
 use hangtag_weights::hash::{Sha256Hasher, sha256_source};
+use hangtag_weights::{Manifest, ManifestFile};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::JsValue;
 use web_sys::Blob;
@@ -18,7 +18,8 @@ use super::source::BlobSource;
 /// Files up to this size are hashed on every visit, which takes about a second; larger ones only until their marker
 /// says that they were found right.
 const ALWAYS_HASHED_BYTES: u64 = 256 << 20;
-const CHUNK_BYTES: usize = 4 << 20;
+/// Bytes copied at a time.
+pub const CHUNK_BYTES: usize = 4 << 20;
 const OTHER_TAB_POLL_MS: u32 = 1_000;
 
 /// The files of one package on this device.
@@ -43,8 +44,52 @@ impl Files {
         Self { folder }
     }
 
+    /// The browser's storage, or why there is none.
+    pub fn folder(&self) -> Result<&Folder, &str> {
+        self.folder.as_ref().map_err(String::as_str)
+    }
+
+    /// Bytes of a model's files on this device.
+    pub async fn kept_bytes_of(&self, manifest: &Manifest) -> u64 {
+        let mut bytes = 0;
+        for file in &manifest.files {
+            bytes += self.kept_bytes(file).await;
+        }
+        bytes
+    }
+
+    /// Deletes what was copied of a model.
+    pub async fn drop_copies(&self, manifest: &Manifest) {
+        for file in &manifest.files {
+            // What cannot be deleted stays; the page shows how much is used.
+            let _ = self.forget(file).await;
+        }
+    }
+
+    /// A kept file as it lies there.
+    pub async fn unchecked(&self, file: &ManifestFile) -> Option<BlobSource> {
+        let kept = self.folder.as_ref().ok()?.file(&data_name(file)).await?;
+        Some(BlobSource::new(file.name.clone(), Blob::from(kept)))
+    }
+
+    /// A kept file that was found right; a wrong one is deleted.
+    pub async fn checked(
+        &self,
+        file: &ManifestFile,
+        meter: &mut Meter,
+    ) -> Result<Option<BlobSource>, Failure> {
+        let Ok(folder) = &self.folder else { return Ok(None) };
+        let (url, wishes) = ("", &Wishes::default());
+        match (Keeper { folder, file, url, wishes, meter }).kept().await {
+            Ok(blob) => Ok(blob.map(|blob| BlobSource::new(file.name.clone(), blob))),
+            Err(Stop::Storage(error)) => Err(storage_failure(&error)),
+            Err(Stop::Halt(Halt::Failed(failure))) => Err(failure),
+            Err(Stop::Halt(Halt::Paused)) => Ok(None),
+        }
+    }
+
     /// Bytes of `file` on this device.
-    pub async fn kept_bytes(&self, file: &ManifestFile) -> u64 {
+    async fn kept_bytes(&self, file: &ManifestFile) -> u64 {
         let Ok(folder) = &self.folder else { return 0 };
         let size = folder.file(&data_name(file)).await.map_or(0, |kept| kept.size() as u64);
         if size > file.size { 0 } else { size }
@@ -317,12 +362,12 @@ async fn fetch_to_memory(
 }
 
 /// Files are named by content, so that a new version of a model never meets the bytes of an old one.
-fn data_name(file: &ManifestFile) -> String {
+pub fn data_name(file: &ManifestFile) -> String {
     format!("{}.gguf", file.sha256)
 }
 
 /// An empty file that says that the data was found right.
-fn mark_name(file: &ManifestFile) -> String {
+pub fn mark_name(file: &ManifestFile) -> String {
     format!("{}.checked", file.sha256)
 }
 
@@ -331,7 +376,8 @@ async fn remove(folder: &Folder, file: &ManifestFile) -> Result<(), JsValue> {
     folder.remove(&data_name(file)).await
 }
 
-fn storage_words(error: &JsValue) -> String {
+/// What the browser's storage said, in words.
+pub fn storage_words(error: &JsValue) -> String {
     match super::failure::exception_name(error).as_str() {
         "QuotaExceededError" => "the browser's storage is full".to_owned(),
         _ => describe(error),

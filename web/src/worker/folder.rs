@@ -1,6 +1,6 @@
 //! The folder of model files in the browser's private file system (OPFS).
 
-use js_sys::Promise;
+use js_sys::{Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -43,6 +43,32 @@ impl Folder {
             Err(error) if exception_name(&error) != "NotFoundError" => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// The names of all files.
+    pub async fn names(&self) -> Vec<String> {
+        let (entries, mut names) = (self.0.keys(), Vec::new());
+        while let Ok(next) = entries.next() {
+            let Ok(step) = JsFuture::from(next).await else { break };
+            let get = |name: &str| Reflect::get(&step, &name.into()).unwrap_or_default();
+            if get("done").is_truthy() {
+                break;
+            }
+            names.extend(get("value").as_string());
+        }
+        names
+    }
+
+    /// A small file's text, or nothing.
+    pub async fn read_text(&self, name: &str) -> Option<String> {
+        JsFuture::from(self.file(name).await?.text()).await.ok()?.as_string()
+    }
+
+    /// Writes a small file. Another tab that writes the same one has its way.
+    pub async fn write_text(&self, name: &str, text: &str) -> Result<(), JsValue> {
+        let Some(writer) = self.write(name).await? else { return Ok(()) };
+        writer.truncate(0)?;
+        writer.write(0, text.as_bytes())
     }
 
     /// Opens a file for writing, making it if need be. Nothing if another tab writes it.

@@ -7,9 +7,10 @@ use futures_channel::mpsc::UnboundedSender;
 use gloo::events::EventListener;
 use hangtag_web::isolation::foreign_request_is_blocked;
 use hangtag_web::protocol::{Failure, FailureKind, FromWorker, RunId, ToWorker};
+use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+use web_sys::{DedicatedWorkerGlobalScope, File, MessageEvent};
 
 /// The worker's global scope.
 pub fn scope() -> DedicatedWorkerGlobalScope {
@@ -49,9 +50,9 @@ impl Wishes {
 }
 
 /// Listens to the page for as long as the worker lives: wishes are noted at once, work is queued.
-pub fn listen(wishes: Wishes, queue: UnboundedSender<ToWorker>) {
+pub fn listen(wishes: Wishes, queue: UnboundedSender<(ToWorker, Vec<File>)>) {
     let on_message = EventListener::new(&scope(), "message", move |event| {
-        let data = event.unchecked_ref::<MessageEvent>().data().as_string().unwrap_or_default();
+        let (data, files) = parts(event.unchecked_ref::<MessageEvent>().data());
         let message = match serde_json::from_str(&data) {
             Ok(message) => message,
             Err(error) => {
@@ -67,13 +68,25 @@ pub fn listen(wishes: Wishes, queue: UnboundedSender<ToWorker>) {
             ToWorker::Pause => wishes.paused.set(true),
             ToWorker::CheckIsolation => spawn_local(check_isolation()),
             work => {
-                wishes.paused.set(wishes.paused.get() && work != ToWorker::Load);
+                let is_load = matches!(work, ToWorker::Load { .. });
+                wishes.paused.set(wishes.paused.get() && !is_load);
                 // The receiver lives as long as the worker.
-                let _ = queue.unbounded_send(work);
+                let _ = queue.unbounded_send((work, files));
             }
         }
     });
     on_message.forget();
+}
+
+/// A message's text, and the files that come with it.
+fn parts(data: JsValue) -> (String, Vec<File>) {
+    match data.dyn_into::<Array>() {
+        Ok(parts) => {
+            let files = parts.iter().skip(1).filter_map(|file| file.dyn_into().ok()).collect();
+            (parts.get(0).as_string().unwrap_or_default(), files)
+        }
+        Err(text) => (text.as_string().unwrap_or_default(), Vec::new()),
+    }
 }
 
 async fn check_isolation() {

@@ -3,6 +3,8 @@
 //! Stop and Pause are heard at once: they set flags that running work checks whenever it reports progress.
 
 #[cfg(target_arch = "wasm32")]
+mod bytes;
+#[cfg(target_arch = "wasm32")]
 mod download;
 #[cfg(target_arch = "wasm32")]
 mod failure;
@@ -15,7 +17,13 @@ mod line;
 #[cfg(target_arch = "wasm32")]
 mod meter;
 #[cfg(target_arch = "wasm32")]
+mod open;
+#[cfg(target_arch = "wasm32")]
+mod own;
+#[cfg(target_arch = "wasm32")]
 mod session;
+#[cfg(target_arch = "wasm32")]
+mod shelf;
 #[cfg(target_arch = "wasm32")]
 mod source;
 

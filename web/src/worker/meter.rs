@@ -13,6 +13,8 @@ const RATE_SMOOTHING: f64 = 0.1;
 pub enum Step {
     /// Bytes over the network.
     Downloading,
+    /// Bytes copied into the browser's storage.
+    Keeping,
     /// Bytes hashed.
     Checking,
     /// Bytes put on the GPU.
@@ -37,6 +39,11 @@ impl Meter {
     /// Goes on to the next file.
     pub fn next_file(&mut self, finished_bytes: u64) {
         self.base_bytes += finished_bytes;
+    }
+
+    /// Begins the next round over all files.
+    pub fn restart(&mut self) {
+        self.base_bytes = 0;
     }
 
     /// Tells the page where `step` stands in the present file, if it is time to.
@@ -64,6 +71,7 @@ impl Meter {
                 total_bytes,
                 bytes_per_second: self.bytes_per_second,
             },
+            Step::Keeping => LoadStep::Keeping { done_bytes, total_bytes },
             Step::Checking => LoadStep::Checking { done_bytes, total_bytes },
             Step::Uploading => LoadStep::Uploading { done_bytes, total_bytes },
         };

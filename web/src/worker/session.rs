@@ -1,23 +1,25 @@
-//! The session with one page: one package, one engine, one question at a time.
+//! The session with one page: one model, one engine, one question at a time.
 
 use std::ops::ControlFlow;
 
 use futures_channel::mpsc::{UnboundedReceiver, unbounded};
-use hangtag_engine::{EngineError, EngineOptions, Gpu, GpuOptions, LoadProgress};
+use hangtag_engine::{EngineError, EngineOptions, Gpu, GpuInfo, GpuOptions, LoadProgress};
 use hangtag_extract::{ExtractError, Extraction, Extractor, Progress};
-use hangtag_task::{Feature, TASK_VERSION};
+use hangtag_task::Feature;
 use hangtag_web::protocol::{
-    Failure, FailureKind, FromWorker, Loaded, Package, RunId, RunStats, RunStep, Storage, ToWorker,
+    Failure, FailureKind, Fit, FromWorker, Loaded, Place, RunId, RunStats, RunStep, ToWorker,
     VERSION,
 };
 use hangtag_weights::{Gguf, Manifest};
 use wasm_bindgen_futures::spawn_local;
+use web_sys::File;
 
-use super::download::fetch_text;
 use super::failure::{Halt, of_kind};
 use super::files::Files;
 use super::line::{Wishes, listen, now_ms, post};
 use super::meter::{Meter, Step};
+use super::open::{self, OpenModel, Opener, Source};
+use super::shelf;
 use super::source::BlobSource;
 
 /// Starts listening; returns at once.
@@ -33,13 +35,18 @@ pub fn start() {
     post(&FromWorker::Hello { version: VERSION });
 }
 
-async fn serve(wishes: Wishes, mut queue: UnboundedReceiver<ToWorker>) {
+async fn serve(wishes: Wishes, mut queue: UnboundedReceiver<(ToWorker, Vec<File>)>) {
+    let files = Files::open().await;
+    let options = EngineOptions::default();
     let mut session =
-        Session { wishes, files: Files::open().await, package: None, gpu: None, model: None };
-    while let Ok(message) = queue.recv().await {
+        Session { wishes, files, options, gpu: None, found: None, open: None, model: None };
+    while let Ok((message, own)) = queue.recv().await {
         match message {
-            ToWorker::Open { package_url } => session.open(package_url).await,
-            ToWorker::Load => session.load().await,
+            ToWorker::Open { place, memory_limit_bytes } => {
+                session.options.memory_limit_bytes = memory_limit_bytes;
+                session.open(place, own).await;
+            }
+            ToWorker::Load { keep } => session.load(keep).await,
             ToWorker::Extract { run, text, features } => {
                 session.extract(run, &text, &features).await
             }
@@ -47,6 +54,7 @@ async fn serve(wishes: Wishes, mut queue: UnboundedReceiver<ToWorker>) {
                 session.extract_part(run, &texts, &features).await
             }
             ToWorker::Forget => session.forget().await,
+            ToWorker::Remove { id } => session.remove(&id).await,
             // Never queued: heard at once.
             ToWorker::Stop { .. } | ToWorker::Pause | ToWorker::CheckIsolation => {}
         }
@@ -56,155 +64,189 @@ async fn serve(wishes: Wishes, mut queue: UnboundedReceiver<ToWorker>) {
 struct Session {
     wishes: Wishes,
     files: Files,
-    package: Option<OpenPackage>,
+    /// The usual sizes, and the page's limit.
+    options: EngineOptions,
     /// Opened to see whether there is one; the model takes it.
     gpu: Option<Gpu>,
-    model: Option<(Extractor, Loaded)>,
+    found: Option<GpuInfo>,
+    open: Option<OpenModel>,
+    model: Option<Running>,
 }
 
-struct OpenPackage {
-    url: String,
-    manifest: Manifest,
-}
-
-impl OpenPackage {
-    /// Text of the model card. One that cannot be had is no reason to do without the model.
-    async fn card(&self) -> Option<String> {
-        let name = self.manifest.card.as_ref()?;
-        fetch_text(&format!("{}{name}", self.url)).await.ok()
-    }
+/// A model on the GPU.
+struct Running {
+    extractor: Extractor,
+    loaded: Loaded,
+    /// Where it came from, to load it again with smaller sizes.
+    sources: Vec<BlobSource>,
 }
 
 impl Session {
-    async fn open(&mut self, package_url: String) {
-        match self.try_open(package_url).await {
+    /// Opens a model. One that cannot be opened leaves the one before as it was.
+    async fn open(&mut self, place: Place, own: Vec<File>) {
+        let is_first = self.open.is_none() && matches!(place, Place::Site { .. });
+        match self.try_open(place, own).await {
             Ok(opened) => post(&opened),
-            Err(failure) => post(&FromWorker::Failed { run: None, failure }),
+            Err(failure) if is_first || failure.kind == FailureKind::NoGpu => {
+                post(&FromWorker::Failed { run: None, failure });
+            }
+            Err(Failure { message, .. }) => post(&FromWorker::Refused { message }),
         }
+        self.tell_shelf().await;
     }
 
-    async fn try_open(&mut self, url: String) -> Result<FromWorker, Failure> {
-        let gpu = Gpu::request(&GpuOptions::default()).await.map_err(engine_failure)?;
-        let found = gpu.describe();
-        let gpu_facts = hangtag_web::protocol::Gpu {
+    async fn try_open(&mut self, place: Place, own: Vec<File>) -> Result<FromWorker, Failure> {
+        let found = self.find_gpu().await?;
+        let opener = Opener { files: &self.files, gpu: &found, options: self.options };
+        let open = opener.open(place, own).await?;
+        let gpu = hangtag_web::protocol::Gpu {
             name: found.name.clone(),
             is_software: found.is_software,
             subgroups: found.tier.subgroups,
             integer_dot: found.tier.integer_dot,
         };
+        self.model = None;
+        self.open = open;
+        let package = self.open.as_ref().map(|open| open.package.clone());
+        Ok(FromWorker::Opened { package, gpu })
+    }
+
+    async fn find_gpu(&mut self) -> Result<GpuInfo, Failure> {
+        if let Some(found) = &self.found {
+            return Ok(found.clone());
+        }
+        let gpu = Gpu::request(&GpuOptions::default()).await.map_err(engine_failure)?;
+        let found = gpu.describe().clone();
+        if found.is_software {
+            // Stop is heard between steps; a CPU in the role of a GPU would take minutes for a full one. No step may be
+            // shorter than one token of every row.
+            self.options.step_tokens = self.options.max_rows;
+        }
         self.gpu = Some(gpu);
-
-        let manifest_url = format!("{url}manifest.json");
-        let text = fetch_text(&manifest_url).await?;
-        let manifest = Manifest::from_json(&text).map_err(|error| {
-            Failure::new(FailureKind::Model, format!("{manifest_url}: {error}"))
-        })?;
-        if manifest.task_version != TASK_VERSION {
-            let message = format!(
-                "{manifest_url}: the model was trained for version {} of the task, and this app asks in version {TASK_VERSION}",
-                manifest.task_version
-            );
-            return Err(Failure::new(FailureKind::Model, message));
-        }
-        let opened = OpenPackage { url, manifest };
-        let package = Package {
-            name: opened.manifest.name.clone(),
-            base: opened.manifest.base.clone(),
-            licence: opened.manifest.licence.clone(),
-            size_bytes: opened.manifest.total_size(),
-            adapter: opened.manifest.adapter.clone(),
-            trained_on: opened.manifest.trained_on.clone(),
-            card: opened.card().await,
-            kept_bytes: self.kept_bytes(&opened).await,
-        };
-        self.package = Some(opened);
-        Ok(FromWorker::Opened { package, gpu: gpu_facts })
+        self.found = Some(found.clone());
+        Ok(found)
     }
 
-    async fn kept_bytes(&self, package: &OpenPackage) -> u64 {
-        let mut kept_bytes = 0;
-        for file in &package.manifest.files {
-            kept_bytes += self.files.kept_bytes(file).await;
-        }
-        kept_bytes
+    async fn tell_shelf(&self) {
+        post(&FromWorker::Shelf { shelf: shelf::look(&self.files).await });
     }
 
-    async fn load(&mut self) {
+    async fn load(&mut self, keep: bool) {
         if self.model.is_none() {
-            match self.try_load().await {
+            match self.try_load(keep).await {
                 Ok(model) => self.model = Some(model),
                 Err(Halt::Failed(failure)) => {
                     return post(&FromWorker::Failed { run: None, failure });
                 }
                 Err(Halt::Paused) => {
-                    let kept_bytes = match &self.package {
-                        Some(package) => self.kept_bytes(package).await,
+                    let kept_bytes = match &self.open {
+                        Some(open) => self.files.kept_bytes_of(&open.manifest).await,
                         None => 0,
                     };
                     return post(&FromWorker::Paused { kept_bytes });
                 }
             }
+            self.tell_shelf().await;
         }
-        if let Some((_, model)) = &self.model {
-            post(&FromWorker::Loaded { model: model.clone() });
+        if let Some(Running { loaded, .. }) = &self.model {
+            post(&FromWorker::Loaded { model: loaded.clone() });
         }
     }
 
-    async fn try_load(&mut self) -> Result<(Extractor, Loaded), Halt> {
-        let package = self.package.as_ref().ok_or_else(not_loaded)?;
+    async fn try_load(&mut self, keep: bool) -> Result<Running, Halt> {
+        let found = self.find_gpu().await?;
+        let open = self.open.as_mut().ok_or_else(not_loaded)?;
         let started_ms = now_ms();
-        let mut meter = Meter::new(package.manifest.total_size());
-        let (mut sources, mut storage, mut downloaded_bytes) = (Vec::new(), Storage::Kept, 0);
-        for file in &package.manifest.files {
-            let url = format!("{}{}", package.url, file.name);
-            let ready = self.files.ready(file, &url, &self.wishes, &mut meter).await?;
-            sources.push(ready.source);
-            downloaded_bytes += ready.downloaded_bytes;
-            if ready.storage != Storage::Kept {
-                storage = ready.storage;
-            }
-            meter.next_file(file.size);
-        }
-
-        let gpu = match self.gpu.take() {
-            Some(gpu) => gpu,
-            None => Gpu::request(&GpuOptions::default()).await.map_err(engine_failure)?,
-        };
-        let loading = load_extractor(sources, gpu).await;
-        if loading.as_ref().is_err_and(|failure| failure.kind == FailureKind::Model) {
-            for file in &package.manifest.files {
-                self.files.doubt(file).await;
-            }
-        }
-        let extractor = loading?;
-        let plan = extractor.engine().memory();
+        let opener = Opener { files: &self.files, gpu: &found, options: self.options };
+        let bytes = open.bytes(&opener, keep, &self.wishes).await?;
+        let extractor = self.on_gpu(&bytes.sources, self.options).await?;
         let loaded = Loaded {
-            storage,
-            downloaded_bytes,
-            weights_bytes: plan.weights_bytes,
-            kv_cache_bytes: plan.kv_cache_bytes,
-            scratch_bytes: plan.scratch_bytes,
-            context_tokens: extractor.engine().options().context_tokens,
+            storage: bytes.storage,
+            id: bytes.id,
+            downloaded_bytes: bytes.downloaded_bytes,
+            fit: self.fit_of(&extractor),
             seconds: (now_ms() - started_ms) / 1e3,
         };
-        Ok((extractor, loaded))
+        Ok(Running { extractor, loaded, sources: bytes.sources })
+    }
+
+    fn fit_of(&self, extractor: &Extractor) -> Fit {
+        open::fit(extractor.engine().memory(), extractor.engine().options(), &self.options)
+    }
+
+    /// Puts a model onto the GPU, with smaller sizes than `options` where memory is short.
+    async fn on_gpu(
+        &mut self,
+        sources: &[BlobSource],
+        mut options: EngineOptions,
+    ) -> Result<Extractor, Failure> {
+        loop {
+            let gpu = match self.gpu.take() {
+                Some(gpu) => gpu,
+                None => Gpu::request(&GpuOptions::default()).await.map_err(engine_failure)?,
+            };
+            match (load_extractor(sources.to_vec(), gpu, options).await, options.smaller()) {
+                (Err(error), Some(smaller)) if error.is_memory() => options = smaller,
+                (Err(error), _) => {
+                    let failure = extract_failure(error);
+                    if failure.kind == FailureKind::Model {
+                        self.doubt().await;
+                    }
+                    return Err(failure);
+                }
+                (Ok(extractor), _) => return Ok(extractor),
+            }
+        }
+    }
+
+    /// Has kept files hashed at the next load.
+    async fn doubt(&self) {
+        for file in self.open.iter().flat_map(|open| &open.manifest.files) {
+            self.files.doubt(file).await;
+        }
+    }
+
+    /// Whether the model is on the GPU again with smaller sizes, after its memory has run out at work.
+    async fn shrink(&mut self) -> bool {
+        let Some(Running { extractor, mut loaded, sources }) = self.model.take() else {
+            return false;
+        };
+        let smaller = extractor.engine().options().smaller();
+        // Its memory is free before the next asks for some.
+        drop(extractor);
+        let Some(options) = smaller else { return false };
+        let Ok(extractor) = self.on_gpu(&sources, options).await else { return false };
+        loaded.fit = self.fit_of(&extractor);
+        post(&FromWorker::Loaded { model: loaded.clone() });
+        self.model = Some(Running { extractor, loaded, sources });
+        true
     }
 
     async fn extract(&mut self, run: RunId, text: &str, features: &[Feature]) {
         if self.wishes.is_stopped(run) {
             return post(&FromWorker::Stopped { run });
         }
-        let Some((extractor, _)) = &mut self.model else {
-            return post(&FromWorker::Failed { run: Some(run), failure: not_loaded() });
+        if self.model.is_some() {
+            post(&FromWorker::Running { run, step: RunStep::Started });
+        }
+        let mut answer = self.try_extract(run, text, features).await;
+        if ran_out(&answer) && self.shrink().await {
+            answer = self.try_extract(run, text, features).await;
+        }
+        self.answer(&answer);
+    }
+
+    async fn try_extract(&mut self, run: RunId, text: &str, features: &[Feature]) -> FromWorker {
+        let Some(Running { extractor, .. }) = &mut self.model else {
+            return FromWorker::Failed { run: Some(run), failure: not_loaded() };
         };
-        post(&FromWorker::Running { run, step: RunStep::Started });
         let started_ms = now_ms();
         let wishes = self.wishes.clone();
         let mut observe = move |progress| {
             post(&told(run, progress));
             if wishes.is_stopped(run) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let answer = match extractor.extract(text, features, &mut observe).await {
+        match extractor.extract(text, features, &mut observe).await {
             Ok(extraction) => FromWorker::Finished {
                 run,
                 stats: RunStats {
@@ -217,16 +259,23 @@ impl Session {
             },
             Err(ExtractError::Cancelled { .. }) => FromWorker::Stopped { run },
             Err(error) => FromWorker::Failed { run: Some(run), failure: extract_failure(error) },
-        };
-        self.answer(&answer);
+        }
     }
 
     async fn extract_part(&mut self, run: RunId, texts: &[String], features: &[Feature]) {
         if self.wishes.is_stopped(run) {
             return post(&FromWorker::Stopped { run });
         }
-        let Some((extractor, _)) = &mut self.model else {
-            return post(&FromWorker::Failed { run: Some(run), failure: not_loaded() });
+        let mut answer = self.try_part(run, texts, features).await;
+        if ran_out(&answer) && self.shrink().await {
+            answer = self.try_part(run, texts, features).await;
+        }
+        self.answer(&answer);
+    }
+
+    async fn try_part(&mut self, run: RunId, texts: &[String], features: &[Feature]) -> FromWorker {
+        let Some(Running { extractor, .. }) = &mut self.model else {
+            return FromWorker::Failed { run: Some(run), failure: not_loaded() };
         };
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let wishes = self.wishes.clone();
@@ -235,7 +284,7 @@ impl Session {
             false => ControlFlow::Continue(()),
         };
         let results = extractor.extract_many(&texts, features, observe).await;
-        self.answer(&part(run, results));
+        part(run, results)
     }
 
     /// Posts how a run ended. A model on a GPU that is gone is gone with it.
@@ -249,31 +298,57 @@ impl Session {
 
     async fn forget(&mut self) {
         self.model = None;
-        if let Some(package) = &self.package {
-            for file in &package.manifest.files {
-                if let Err(failure) = self.files.forget(file).await {
-                    return post(&FromWorker::Failed { run: None, failure });
-                }
+        if let Some(open) = &mut self.open {
+            if let Err(failure) = forget(&self.files, &open.manifest).await {
+                return post(&FromWorker::Failed { run: None, failure });
+            }
+            if matches!(open.source, Source::Kept) {
+                self.open = None;
             }
         }
         post(&FromWorker::Forgotten);
+        self.tell_shelf().await;
+    }
+
+    async fn remove(&self, id: &str) {
+        if let Ok(folder) = self.files.folder()
+            && let Some(manifest) = shelf::manifest(folder, id).await
+            && let Err(Failure { message, .. }) = forget(&self.files, &manifest).await
+        {
+            post(&FromWorker::Refused { message });
+        }
+        self.tell_shelf().await;
     }
 }
 
-async fn load_extractor(sources: Vec<BlobSource>, gpu: Gpu) -> Result<Extractor, Failure> {
-    let gguf = Gguf::open(sources).await.map_err(|error| of_kind(FailureKind::Model, &error))?;
-    let mut meter = None;
-    let mut options = EngineOptions::default();
-    if gpu.describe().is_software {
-        // Stop is heard between steps; a CPU in the role of a GPU would take minutes for a full one. No step may be
-        // shorter than one token of every row.
-        options.step_tokens = options.max_rows;
+/// Deletes a model from this device.
+async fn forget(files: &Files, manifest: &Manifest) -> Result<(), Failure> {
+    if let (Ok(folder), Some(id)) = (files.folder(), shelf::id_of(manifest)) {
+        // Without its note the files are nobody's, and are deleted next.
+        let _ = shelf::strike(folder, &id).await;
     }
+    for file in &manifest.files {
+        files.forget(file).await?;
+    }
+    Ok(())
+}
+
+fn ran_out(answer: &FromWorker) -> bool {
+    matches!(answer, FromWorker::Failed { failure, .. } if failure.kind == FailureKind::OutOfMemory)
+}
+
+async fn load_extractor(
+    sources: Vec<BlobSource>,
+    gpu: Gpu,
+    options: EngineOptions,
+) -> Result<Extractor, ExtractError> {
+    let gguf = Gguf::open(sources).await.map_err(|error| ExtractError::Load(error.into()))?;
+    let mut meter = None;
     let report = move |progress: LoadProgress| {
         let meter = meter.get_or_insert_with(|| Meter::new(progress.total_bytes));
         meter.report(Step::Uploading, progress.loaded_bytes);
     };
-    Extractor::load(gguf, gpu, options, report).await.map_err(extract_failure)
+    Extractor::load(gguf, gpu, options, report).await
 }
 
 /// The answer to a part of a list. A text that cannot be read is told with the others; what lies in the engine ends the run.
@@ -311,7 +386,8 @@ fn not_loaded() -> Failure {
     Failure::new(FailureKind::Model, "the model is not loaded")
 }
 
-fn extract_failure(error: ExtractError) -> Failure {
+/// For the page: a failure of the way of one description.
+pub fn extract_failure(error: ExtractError) -> Failure {
     match error {
         ExtractError::Load(source) | ExtractError::Engine { source, .. } => engine_failure(source),
         ExtractError::Task(_) | ExtractError::ContextTooSmall { .. } => {
@@ -331,6 +407,7 @@ fn engine_failure(error: EngineError) -> Failure {
         EngineError::NoGpu(_) => FailureKind::NoGpu,
         EngineError::DeviceLost(_) => FailureKind::DeviceLost,
         EngineError::OutOfMemory { .. }
+        | EngineError::RanOutOfMemory
         | EngineError::OverMemoryLimit { .. }
         | EngineError::BufferTooLarge { .. } => FailureKind::OutOfMemory,
         EngineError::Weights(_)

@@ -7,7 +7,8 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
-/// Reads a `Blob`, of which a kept file is one kind. Takes no lock, so that any number of tabs can read the same file.
+/// Reads a `Blob`, of which a kept file and one of the person's own are kinds. Takes no lock, so that any number of tabs can read the same file.
+#[derive(Clone)]
 pub struct BlobSource {
     name: String,
     blob: Blob,
@@ -40,10 +41,7 @@ impl ByteSource for BlobSource {
         check_range(self, offset, length)?;
         let other = |message| SourceError::Other { name: self.name.clone(), message };
         let bytes = self.read_now(offset, length).await.map_err(|error| {
-            other(format!(
-                "the browser could not read the kept file: {}",
-                super::failure::describe(&error)
-            ))
+            other(format!("the browser could not read it: {}", super::failure::describe(&error)))
         })?;
         match bytes.len() == length {
             true => Ok(bytes),

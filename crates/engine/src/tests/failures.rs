@@ -8,8 +8,8 @@ use hangtag_weights::random::{RandomWeights, shape};
 use super::harness::gpu;
 use crate::{Engine, EngineError, EngineOptions, Event, GeneratedToken, Job, RowRequest};
 
-async fn engine() -> Engine {
-    let config = ModelConfig {
+fn config() -> ModelConfig {
+    ModelConfig {
         vocab_size: 96,
         hidden_size: 64,
         intermediate_size: 96,
@@ -19,7 +19,11 @@ async fn engine() -> Engine {
         head_dim: 16,
         rotary_dim: 16,
         ..shape("tinyllama-1.1b").expect("a known shape")
-    };
+    }
+}
+
+async fn engine() -> Engine {
+    let config = config();
     let gguf = RandomWeights::open("random", &config).await.expect("whole blocks");
     let options = EngineOptions { context_tokens: 128, ..EngineOptions::default() };
     let gpu = gpu(false).await;
@@ -83,5 +87,41 @@ fn no_prefix_is_kept_over_a_failure_of_the_gpu() {
             assert_eq!(run(&mut engine, &failing, 0).await.expect("it runs"), expected);
             assert_eq!(run(&mut engine, &kept, 0).await.expect("it runs"), first);
         }
+    });
+}
+
+#[test]
+fn what_does_not_fit_whole_is_made_smaller_before_it_is_refused() {
+    pollster::block_on(async {
+        let config = config();
+        let gguf = RandomWeights::open("random", &config).await.expect("whole blocks");
+        let gpu = gpu(false).await;
+        let fit = |limit| {
+            let options = EngineOptions { memory_limit_bytes: limit, ..EngineOptions::default() };
+            Engine::fit(&gguf, &config, &options, gpu.describe())
+        };
+        let (options, whole) = fit(None).expect("a small model");
+        assert_eq!(options, EngineOptions::default());
+
+        let (smaller, plan) = fit(Some(whole.total_bytes() - 1)).expect("a smaller batch");
+        assert!(smaller.max_rows < options.max_rows);
+        assert_eq!(smaller.context_tokens, options.context_tokens);
+        let (short, least) = fit(Some(plan.total_bytes() / 2)).expect("a smaller context");
+        assert!(short.context_tokens < options.context_tokens);
+        assert!(least.total_bytes() <= plan.total_bytes() / 2);
+        Engine::load(gpu, &gguf, config.clone(), short, |_| {}).await.expect("the sizes that fit");
+    });
+}
+
+#[test]
+fn a_model_over_every_limit_is_refused_with_figures() {
+    pollster::block_on(async {
+        let config = config();
+        let gguf = RandomWeights::open("random", &config).await.expect("whole blocks");
+        let gpu = gpu(false).await;
+        let options = EngineOptions { memory_limit_bytes: Some(1), ..EngineOptions::default() };
+        let error = Engine::fit(&gguf, &config, &options, gpu.describe()).expect_err("a byte");
+        assert!(error.is_memory() && error.to_string().contains("MiB"), "{error}");
+        assert!(Engine::load(gpu, &gguf, config, options, |_| {}).await.is_err());
     });
 }

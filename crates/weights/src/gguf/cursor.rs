@@ -84,7 +84,7 @@ impl<'a, S: ByteSource> Cursor<'a, S> {
         Ok(())
     }
 
-    async fn array<const N: usize>(&mut self) -> Result<[u8; N], GgufError> {
+    pub(super) async fn array<const N: usize>(&mut self) -> Result<[u8; N], GgufError> {
         let mut out = [0; N];
         out.copy_from_slice(self.bytes(N).await?);
         Ok(out)

@@ -142,10 +142,15 @@ async fn read_counts<S: ByteSource>(
     cursor: &mut Cursor<'_, S>,
 ) -> Result<(u64, u64), GgufError> {
     let not_gguf = |problem: String| GgufError::NotGguf { file: source.name().to_owned(), problem };
-    if source.len() < 24 || cursor.bytes(4).await? != MAGIC {
+    if source.len() < 24 {
         return Err(not_gguf("not a GGUF file".to_owned()));
     }
-    match cursor.u32().await? {
+    let start: [u8; 8] = cursor.array().await?;
+    let [a, b, c, d, version @ ..] = start;
+    if [a, b, c, d] != MAGIC {
+        return Err(not_gguf(format!("not a GGUF file{}", what_else(start))));
+    }
+    match u32::from_le_bytes(version) {
         2 | 3 => {}
         version if version.swap_bytes() <= 3 => {
             return Err(not_gguf("big-endian GGUF is not supported".to_owned()));
@@ -157,6 +162,21 @@ async fn read_counts<S: ByteSource>(
         }
     }
     Ok((cursor.u64().await?, cursor.u64().await?))
+}
+
+/// What a file that starts so is instead, where that can be told, and what to do.
+fn what_else(start: [u8; 8]) -> &'static str {
+    match start {
+        [b'<', ..] => ": it is a web page; the address may be wrong or ask for a login",
+        [b'P', b'K', ..] => {
+            ": it is an archive or a checkpoint of PyTorch; take a GGUF of the model"
+        }
+        // The length of a header of less than 16 MB.
+        [_, _, _, 0, 0, 0, 0, 0] => {
+            ": it may be safetensors; `hangtag export` makes a GGUF of a model"
+        }
+        _ => "",
+    }
 }
 
 async fn read_pairs<S: ByteSource>(

@@ -2,6 +2,8 @@
 
 use hyper::header::HeaderValue;
 
+use crate::html::{attribute, tags};
+
 /// What a site gets that states no policy of its own.
 const DEFAULT: &str = "default-src 'self' 'wasm-unsafe-eval'";
 
@@ -17,21 +19,10 @@ pub fn header(page: &str) -> HeaderValue {
 
 /// The content of a page's `<meta http-equiv="Content-Security-Policy">`.
 pub fn of_page(html: &str) -> Option<&str> {
-    // The same places as in `html`: only ASCII letters change.
-    let lower = html.to_ascii_lowercase();
-    let name = lower.find("http-equiv=\"content-security-policy\"")?;
-    let start = lower[..name].rfind("<meta")?;
-    let end = start + tag_end(&lower[start..])?;
-    let content = start + lower[start..end].find("content=\"")? + "content=\"".len();
-    let value = &html[content..end];
-    Some(&value[..value.find('"')?])
-}
-
-/// Where a tag ends: the first `>` that is not inside quotes.
-fn tag_end(tag: &str) -> Option<usize> {
-    let mut quoted = false;
-    tag.char_indices().find_map(|(at, letter)| {
-        quoted ^= letter == '"';
-        (letter == '>' && !quoted).then_some(at)
-    })
+    let is_policy = |tag: &&str| {
+        attribute(tag, "http-equiv")
+            .is_some_and(|name| name.eq_ignore_ascii_case("Content-Security-Policy"))
+    };
+    let tag = tags(html).into_iter().map(|tag| &html[tag]).find(is_policy)?;
+    attribute(tag, "content")
 }

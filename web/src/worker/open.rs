@@ -1,0 +1,226 @@
+//! Opening a model: what it says of itself and what it needs, before anything large is read.
+
+use hangtag_engine::{EngineOptions, GpuInfo, MemoryPlan};
+use hangtag_extract::{ExtractError, Extractor};
+use hangtag_task::TASK_VERSION;
+use hangtag_web::chosen::{Choice, Picked, choice, files_of};
+use hangtag_web::protocol::{Failure, FailureKind, Fit, Origin, Package, Place};
+use hangtag_weights::{ByteSource, Gguf, Manifest, ManifestFile, Metadata};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, File};
+
+use super::download::fetch_text;
+use super::failure::{describe, of_kind};
+use super::files::Files;
+use super::session::extract_failure;
+use super::shelf;
+use super::source::BlobSource;
+
+/// A model that was opened and may be loaded.
+pub struct OpenModel {
+    /// What the page is told of it.
+    pub package: Package,
+    /// Its files. Hashes that nobody promised are empty.
+    pub manifest: Manifest,
+    /// Where they are.
+    pub source: Source,
+}
+
+/// Where a model's files are.
+pub enum Source {
+    /// In this folder of the page's site, and perhaps in the browser's storage.
+    Site(String),
+    /// The person's own, in the order of the manifest.
+    Own(Vec<File>),
+    /// In the browser's storage alone.
+    Kept,
+}
+
+/// Opens models for one GPU.
+pub struct Opener<'a> {
+    /// The browser's storage.
+    pub files: &'a Files,
+    /// The GPU.
+    pub gpu: &'a GpuInfo,
+    /// The usual sizes.
+    pub options: EngineOptions,
+}
+
+impl Opener<'_> {
+    /// Opens the model at `place`; `own` are the files that came with the wish.
+    pub async fn open(&self, place: Place, own: Vec<File>) -> Result<Option<OpenModel>, Failure> {
+        match place {
+            Place::Nowhere => Ok(None),
+            Place::Site { package_url } => self.site(package_url).await.map(Some),
+            Place::Kept { id } => self.kept(&id).await.map(Some),
+            Place::Files => self.own(own).await.map(Some),
+        }
+    }
+
+    async fn site(&self, url: String) -> Result<OpenModel, Failure> {
+        let manifest_url = format!("{url}manifest.json");
+        let manifest = parsed(&manifest_url, &fetch_text(&manifest_url).await?)?;
+        let mut package = package(&manifest, Origin::Site);
+        if let Some(name) = &manifest.card {
+            // One that cannot be had is no reason to do without the model.
+            package.card = fetch_text(&format!("{url}{name}")).await.ok();
+        }
+        package.kept_bytes = self.files.kept_bytes_of(&manifest).await;
+        Ok(OpenModel { package, manifest, source: Source::Site(url) })
+    }
+
+    async fn kept(&self, id: &str) -> Result<OpenModel, Failure> {
+        let gone = || {
+            let message =
+                "the browser has deleted the model that was kept here: choose its file again";
+            Failure::new(FailureKind::Model, message)
+        };
+        let folder = self.files.folder().map_err(|_| gone())?;
+        let manifest = shelf::manifest(folder, id).await.ok_or_else(gone)?;
+        let mut package = package(&manifest, Origin::Kept);
+        package.kept_bytes = self.files.kept_bytes_of(&manifest).await;
+        if !package.is_kept() {
+            return Err(gone());
+        }
+        let mut sources = Vec::new();
+        for file in &manifest.files {
+            sources.push(self.files.unchecked(file).await.ok_or_else(gone)?);
+        }
+        package.fit = Some(self.fit(&open_gguf(sources).await?)?);
+        Ok(OpenModel { package, manifest, source: Source::Kept })
+    }
+
+    async fn own(&self, own: Vec<File>) -> Result<OpenModel, Failure> {
+        let refused = |words: String| Failure::new(FailureKind::Model, words);
+        let pick = |file: &File| Picked { name: file.name(), size: file.size() as u64 };
+        let picked: Vec<Picked> = own.iter().map(pick).collect();
+        match choice(&picked).map_err(refused)? {
+            Choice::Package(index) => {
+                let manifest = parsed("manifest.json", &text_of(&own[index]).await?)?;
+                let order = files_of(&manifest, &picked).map_err(refused)?;
+                let mut package = package(&manifest, Origin::Files);
+                let is_card = |file: &&File| Some(file.name()) == manifest.card;
+                if let Some(card) = own.iter().find(is_card) {
+                    package.card = text_of(card).await.ok();
+                }
+                let files = order.into_iter().map(|index| own[index].clone()).collect();
+                self.finish(package, manifest, files).await
+            }
+            Choice::Weights(indices) => {
+                let files: Vec<File> =
+                    indices.into_iter().map(|index| own[index].clone()).collect();
+                let gguf = open_gguf(sources_of(&files)).await?;
+                let manifest = described(&files, gguf.metadata());
+                self.finish(package(&manifest, Origin::Files), manifest, files).await
+            }
+        }
+    }
+
+    async fn finish(
+        &self,
+        mut package: Package,
+        manifest: Manifest,
+        files: Vec<File>,
+    ) -> Result<OpenModel, Failure> {
+        package.fit = Some(self.fit(&open_gguf(sources_of(&files)).await?)?);
+        package.kept_bytes = self.files.kept_bytes_of(&manifest).await;
+        Ok(OpenModel { package, manifest, source: Source::Own(files) })
+    }
+
+    /// What a model needs, or that it cannot fit.
+    pub fn fit<S: ByteSource>(&self, gguf: &Gguf<S>) -> Result<Fit, Failure> {
+        let fitted = self.try_fit(gguf).map_err(extract_failure)?;
+        Ok(fit(&fitted.1, &fitted.0, &self.options))
+    }
+
+    /// The sizes with which a model fits, and what it then needs.
+    pub fn try_fit<S: ByteSource>(
+        &self,
+        gguf: &Gguf<S>,
+    ) -> Result<(EngineOptions, MemoryPlan), ExtractError> {
+        Extractor::fit(gguf, self.gpu, &self.options)
+    }
+}
+
+/// For the page: what a model takes with `options`, where `usual` were wished for.
+pub fn fit(plan: &MemoryPlan, options: &EngineOptions, usual: &EngineOptions) -> Fit {
+    Fit {
+        weights_bytes: plan.weights_bytes,
+        kv_cache_bytes: plan.kv_cache_bytes,
+        scratch_bytes: plan.scratch_bytes,
+        context_tokens: options.context_tokens,
+        rows: options.max_rows,
+        is_reduced: (options.context_tokens, options.max_rows)
+            != (usual.context_tokens, usual.max_rows),
+    }
+}
+
+fn parsed(name: &str, text: &str) -> Result<Manifest, Failure> {
+    let wrong = |words: String| Failure::new(FailureKind::Model, format!("{name}: {words}"));
+    if text.trim_start().starts_with('<') {
+        return Err(wrong("a web page came in its place, so there is no package there".to_owned()));
+    }
+    let manifest = Manifest::from_json(text).map_err(|error| wrong(error.to_string()))?;
+    if manifest.task_version != TASK_VERSION {
+        return Err(wrong(format!(
+            "the model was trained for version {} of the task, and this app asks in version {TASK_VERSION}",
+            manifest.task_version
+        )));
+    }
+    Ok(manifest)
+}
+
+fn package(manifest: &Manifest, origin: Origin) -> Package {
+    Package {
+        name: manifest.name.clone(),
+        base: manifest.base.clone(),
+        licence: manifest.licence.clone(),
+        size_bytes: manifest.total_size(),
+        adapter: manifest.adapter.clone(),
+        trained_on: manifest.trained_on.clone(),
+        card: None,
+        kept_bytes: 0,
+        id: shelf::id_of(manifest).filter(|id| !id.is_empty()),
+        origin,
+        fit: None,
+    }
+}
+
+/// A manifest of weights that come without one, as far as they describe themselves.
+fn described(files: &[File], metadata: &Metadata) -> Manifest {
+    let said = |key| metadata.opt_str(key).ok().flatten().map(str::to_owned);
+    let first = files.first().map(File::name).unwrap_or_default();
+    let file = |file: &File| ManifestFile {
+        name: file.name(),
+        size: file.size() as u64,
+        sha256: String::new(),
+    };
+    let stem = first.trim_end_matches(".gguf").to_owned();
+    Manifest {
+        name: said("general.name").filter(|name| !name.trim().is_empty()).unwrap_or(stem),
+        base: first,
+        adapter: None,
+        trained_on: None,
+        card: None,
+        licence: said("general.license").unwrap_or_else(|| "not named in the file".to_owned()),
+        task_version: TASK_VERSION,
+        presets: vec![],
+        files: files.iter().map(file).collect(),
+    }
+}
+
+fn sources_of(files: &[File]) -> Vec<BlobSource> {
+    files.iter().map(|file| BlobSource::new(file.name(), Blob::from(file.clone()))).collect()
+}
+
+async fn open_gguf(sources: Vec<BlobSource>) -> Result<Gguf<BlobSource>, Failure> {
+    Gguf::open(sources).await.map_err(|error| of_kind(FailureKind::Model, &error))
+}
+
+async fn text_of(file: &File) -> Result<String, Failure> {
+    let text = JsFuture::from(file.text()).await.map_err(|error| {
+        let message = format!("{} could not be read: {}", file.name(), describe(&error));
+        Failure::new(FailureKind::Model, message)
+    })?;
+    Ok(text.as_string().unwrap_or_default())
+}
