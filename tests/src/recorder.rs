@@ -12,6 +12,9 @@ pub struct Request {
     pub method: String,
     /// Path and query.
     pub target: String,
+    /// What the browser wants it for (`Sec-Fetch-Dest`): `script`, `style`, or `empty` for fetches, as those of the service
+    /// worker are.
+    pub destination: String,
 }
 
 /// A listener on a free port of 127.0.0.1 that hands every request on to one server.
@@ -75,7 +78,9 @@ fn hand_on(
     let head = String::from_utf8_lossy(&received[..end]).into_owned();
     let mut words = head.split(' ');
     let mut word = || words.next().unwrap_or_default().to_owned();
-    lock(requests).push(Request { method: word(), target: word() });
+    let destination = head.lines().find_map(|line| line.strip_prefix("Sec-Fetch-Dest: "));
+    let destination = destination.unwrap_or_default().to_owned();
+    lock(requests).push(Request { method: word(), target: word(), destination });
 
     let is_kept = |line: &&str| !line.to_ascii_lowercase().starts_with("connection:");
     let lines: Vec<&str> = head.lines().filter(is_kept).collect();

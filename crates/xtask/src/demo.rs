@@ -1,5 +1,7 @@
 //! `cargo xtask demo`: from a fresh clone to the page in a browser.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use xtask::serve::Server;
 
@@ -9,6 +11,18 @@ use crate::{page, weights};
 
 /// Gets what is missing, builds the page, and serves it unless told not to.
 pub fn demo(port: u16, serve: bool) -> Result<()> {
+    prepare()?;
+    if !serve {
+        return Ok(());
+    }
+    let server = Server::start(&page::dist(), port)?;
+    println!("\nHangtag is at {}   (Ctrl+C ends it)", server.url());
+    server.wait();
+    Ok(())
+}
+
+/// Gets what is missing, builds the page and puts the model beside it; the model's folder in the cache.
+pub fn prepare() -> Result<PathBuf> {
     let mut steps = Steps::new(7);
     steps.run(&format!("Rust for {WASM}"), || Ok(((), ensure_wasm_target()?)))?;
     for tool in [TRUNK, WASM_BINDGEN] {
@@ -18,13 +32,7 @@ pub fn demo(port: u16, serve: bool) -> Result<()> {
     let model = steps.run("Model", weights::ensure_model)?;
     steps.run("Page", || Ok(((), page::build()?)))?;
     steps.run("Model package", || Ok(((), weights::package(&model, &page::dist())?)))?;
-    if !serve {
-        return Ok(());
-    }
-    let server = Server::start(&page::dist(), port)?;
-    println!("\nHangtag is at {}   (Ctrl+C ends it)", server.url());
-    server.wait();
-    Ok(())
+    Ok(model)
 }
 
 fn tool_note(tool: &Tool) -> Result<((), String)> {

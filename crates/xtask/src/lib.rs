@@ -1,4 +1,6 @@
-//! The parts of the project's chores that tests use too: the web server of the built page, and where browsers are.
+//! The parts of the project's chores that tests use too: the web server of the built page, its service worker,
+//! axe-core, and where browsers are.
 
+pub mod offline;
 pub mod programs;
 pub mod serve;

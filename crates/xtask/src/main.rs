@@ -1,7 +1,9 @@
-//! The project's chores: `cargo xtask demo`, `cargo xtask test`, `cargo xtask serve`.
+//! The project's chores: `cargo xtask demo`, `cargo xtask dist`, `cargo xtask test`, `cargo xtask serve`.
 
 mod command;
+mod compression;
 mod demo;
+mod dist;
 mod machine;
 mod page;
 mod steps;
@@ -34,6 +36,12 @@ enum Chore {
         /// Get and build everything, then stop
         #[arg(long)]
         no_serve: bool,
+    },
+    /// Make the folder to put on a web server, and say what its files weigh
+    Dist {
+        /// The folder; what an earlier run has put there is replaced
+        #[arg(long, default_value = "site")]
+        out: PathBuf,
     },
     /// Run everything that has to hold before a change goes in
     Test {
@@ -71,6 +79,7 @@ fn main() -> ExitCode {
 fn run(chore: Chore) -> anyhow::Result<()> {
     match chore {
         Chore::Demo { port, no_serve } => demo::demo(port, !no_serve),
+        Chore::Dist { out } => dist::dist(&out),
         Chore::Test { list: true, .. } => {
             test::list();
             Ok(())

@@ -2,8 +2,10 @@
 
 mod corrections;
 mod list;
+mod offline;
 mod stage;
 mod templates;
+mod traffic;
 
 use anyhow::{Context, Result};
 use hangtag_engine::EngineOptions;

@@ -6,9 +6,11 @@ use gloo::utils::{document, window};
 use hangtag_web::ask;
 use hangtag_web::correction::Correction;
 use hangtag_web::isolation::foreign_request_is_blocked;
+use hangtag_web::observe::{now_ms, observe_requests};
 use hangtag_web::protocol::{
     Failure, FailureKind, FromWorker, RunId, RunStep, Storage, ToWorker, VERSION,
 };
+use hangtag_web::traffic::Request;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
@@ -61,6 +63,7 @@ impl Client {
             None => client.launch(),
         }
         client.watch_list();
+        observe_requests(client.note_requests());
         client
     }
 
@@ -173,6 +176,12 @@ impl Client {
         });
     }
 
+    /// Takes note of requests that a part of the page has made.
+    pub(super) fn note_requests(&self) -> impl Fn(Vec<Request>) + 'static {
+        let requests = self.state.requests;
+        move |more| requests.update(|requests| requests.extend(more))
+    }
+
     fn launch(&self) {
         self.forget_parts();
         self.line.set_value(None);
@@ -236,6 +245,7 @@ impl Client {
             FromWorker::Loading { step } => state.model.set(Model::Loading(Some(step))),
             FromWorker::Loaded { model } => {
                 let is_kept = model.storage == Storage::Kept;
+                state.loaded_ms.set(Some(now_ms()));
                 self.set_kept(|size_bytes| if is_kept { size_bytes } else { 0 });
                 state.model.set(Model::Ready(model));
             }
@@ -272,6 +282,7 @@ impl Client {
             FromWorker::Isolation { blocked } => {
                 state.isolation.update(|isolation| isolation.worker = Some(blocked));
             }
+            FromWorker::Requests { requests } => self.note_requests()(requests),
         }
     }
 

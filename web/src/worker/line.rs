@@ -6,6 +6,7 @@ use std::rc::Rc;
 use futures_channel::mpsc::UnboundedSender;
 use gloo::events::EventListener;
 use hangtag_web::isolation::foreign_request_is_blocked;
+use hangtag_web::observe::observe_requests;
 use hangtag_web::protocol::{Failure, FailureKind, FromWorker, RunId, ToWorker};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
@@ -74,6 +75,7 @@ pub fn listen(wishes: Wishes, queue: UnboundedSender<ToWorker>) {
         }
     });
     on_message.forget();
+    observe_requests(|requests| post(&FromWorker::Requests { requests }));
 }
 
 async fn check_isolation() {

@@ -1,5 +1,6 @@
 //! The session with one page: one package, one engine, one question at a time.
 
+use std::iter;
 use std::ops::ControlFlow;
 
 use futures_channel::mpsc::{UnboundedReceiver, unbounded};
@@ -10,12 +11,13 @@ use hangtag_web::protocol::{
     Failure, FailureKind, FromWorker, Loaded, Package, RunId, RunStats, RunStep, Storage, ToWorker,
     VERSION,
 };
+use hangtag_weights::manifest::MANIFEST_FILE;
 use hangtag_weights::{Gguf, Manifest};
 use wasm_bindgen_futures::spawn_local;
 
-use super::download::fetch_text;
 use super::failure::{Halt, of_kind};
 use super::files::Files;
+use super::kept_text::{self, fetch_text};
 use super::line::{Wishes, listen, now_ms, post};
 use super::meter::{Meter, Step};
 use super::source::BlobSource;
@@ -73,6 +75,12 @@ impl OpenPackage {
         let name = self.manifest.card.as_ref()?;
         fetch_text(&format!("{}{name}", self.url)).await.ok()
     }
+
+    async fn forget_texts(&self) {
+        for name in iter::once(MANIFEST_FILE).chain(self.manifest.card.as_deref()) {
+            kept_text::forget(&format!("{}{name}", self.url)).await;
+        }
+    }
 }
 
 impl Session {
@@ -94,7 +102,7 @@ impl Session {
         };
         self.gpu = Some(gpu);
 
-        let manifest_url = format!("{url}manifest.json");
+        let manifest_url = format!("{url}{MANIFEST_FILE}");
         let text = fetch_text(&manifest_url).await?;
         let manifest = Manifest::from_json(&text).map_err(|error| {
             Failure::new(FailureKind::Model, format!("{manifest_url}: {error}"))
@@ -255,6 +263,7 @@ impl Session {
                     return post(&FromWorker::Failed { run: None, failure });
                 }
             }
+            package.forget_texts().await;
         }
         post(&FromWorker::Forgotten);
     }
