@@ -1,5 +1,6 @@
 //! The built page in a headless Chromium, with a tiny model for the flows and once with the real one.
 
+mod accessibility;
 mod corrections;
 mod list;
 mod offline;
