@@ -150,7 +150,15 @@ async fn a_new_version_takes_over_whole_at_the_next_load() -> Result<()> {
     driver.close_window().await?;
     driver.switch_to_window(first).await?;
     stage.site.stop();
-    driver.refresh().await?;
+    // The closed tab may take a moment to be gone for the browser, and until then the old version stays.
+    stage
+        .browser
+        .until("the new version does not come when the other tab is closed", async || {
+            driver.refresh().await?;
+            stage.browser.element("features").await?;
+            Ok((driver.title().await? == "Three").then_some(()))
+        })
+        .await?;
     stage.title_becomes("Three").await?;
     stage.one_version_is_kept().await?;
     assert_eq!(stage.extract(TEXT, FEATURES).await?, rows);
