@@ -24,6 +24,8 @@ pub struct BrowserOptions {
     pub without_storage: bool,
     /// A telephone of 360 by 740 points.
     pub phone: bool,
+    /// Write down every request, for [`Browser::end`].
+    pub net_log: bool,
 }
 
 /// A running browser with a profile of its own. Dropping it ends browser and driver.
@@ -31,8 +33,11 @@ pub struct Browser {
     driver: Option<WebDriver>,
     process: Child,
     port: u16,
-    _profile: TempDir,
+    profile: TempDir,
 }
+
+/// The browser's own log of requests, in its profile folder.
+const NET_LOG: &str = "net-log.json";
 
 impl Browser {
     /// Starts the chromedriver and the Chromium at these paths.
@@ -54,8 +59,8 @@ impl Browser {
         if port.is_err() {
             process.kill().ok();
         }
-        let mut browser = Self { driver: None, process, port: port?, _profile: profile };
-        let caps = capabilities(chrome, browser._profile.path(), options)?;
+        let mut browser = Self { driver: None, process, port: port?, profile };
+        let caps = capabilities(chrome, browser.profile.path(), options)?;
         let address = format!("http://127.0.0.1:{}", browser.port);
         let driver = WebDriver::builder(address, caps).request_timeout(PATIENCE).connect().await?;
         driver.set_script_timeout(PATIENCE).await?;
@@ -211,8 +216,26 @@ impl Browser {
     }
 }
 
-impl Drop for Browser {
-    fn drop(&mut self) {
+impl Browser {
+    /// Ends the browser; the address of every request that it made for a page or worker, below the web platform and
+    /// whatever the page knew of it. Needs [`BrowserOptions::net_log`].
+    ///
+    /// # Errors
+    /// When there is no log.
+    pub fn end(mut self) -> Result<Vec<String>> {
+        self.shut_down();
+        let log = std::fs::read_to_string(self.profile.path().join(NET_LOG))?;
+        // One event a line. What Chromium asks for itself names no site that it asks for.
+        let requests = log.lines().filter_map(|line| {
+            let event: Value = serde_json::from_str(line.trim_end_matches(',')).ok()?;
+            let params = event.get("params")?;
+            params.get("initiator")?.as_str().filter(|site| site.starts_with("http"))?;
+            Some(params.get("url")?.as_str()?.to_owned())
+        });
+        Ok(requests.collect())
+    }
+
+    fn shut_down(&mut self) {
         if let Some(driver) = self.driver.take() {
             driver.leak().ok();
         }
@@ -220,6 +243,12 @@ impl Drop for Browser {
         shut_down(self.port).ok();
         self.process.kill().ok();
         self.process.wait().ok();
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        self.shut_down();
     }
 }
 
@@ -257,6 +286,7 @@ fn read_port(process: &mut Child) -> Result<u16> {
 fn capabilities(chrome: &Path, profile: &Path, options: BrowserOptions) -> Result<Capabilities> {
     let mut caps = DesiredCapabilities::chrome();
     caps.set_binary(&chrome.display().to_string())?;
+    let net_log = format!("--log-net-log={}", profile.join(NET_LOG).display());
     let profile = format!("--user-data-dir={}", profile.display());
     let webgpu = match options.without_webgpu {
         true => "--disable-features=WebGPU,WebGPUService",
@@ -271,6 +301,9 @@ fn capabilities(chrome: &Path, profile: &Path, options: BrowserOptions) -> Resul
     ];
     for argument in fixed.into_iter().chain([webgpu, &profile]) {
         caps.add_arg(argument)?;
+    }
+    if options.net_log {
+        caps.add_arg(&net_log)?;
     }
     if options.phone {
         let screen = json!({"deviceMetrics": {"width": 360, "height": 740, "pixelRatio": 2.0, "touch": true}});

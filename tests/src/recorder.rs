@@ -14,6 +14,9 @@ pub struct Request {
     pub target: String,
     /// Whether a part was asked for.
     pub has_range: bool,
+    /// What the browser wants it for (`Sec-Fetch-Dest`): `script`, `style`, or `empty` for fetches, as those of the service
+    /// worker are.
+    pub destination: String,
 }
 
 /// A listener on a free port of 127.0.0.1 that hands every request on to one server.
@@ -78,7 +81,10 @@ fn hand_on(
     let mut words = head.split(' ');
     let mut word = || words.next().unwrap_or_default().to_owned();
     let has_range = head.to_ascii_lowercase().contains("\r\nrange:");
-    lock(requests).push(Request { method: word(), target: word(), has_range });
+    let destination = head.lines().find_map(|line| line.strip_prefix("Sec-Fetch-Dest: "));
+    let destination = destination.unwrap_or_default().to_owned();
+    let (method, target) = (word(), word());
+    lock(requests).push(Request { method, target, has_range, destination });
 
     let is_kept = |line: &&str| !line.to_ascii_lowercase().starts_with("connection:");
     let lines: Vec<&str> = head.lines().filter(is_kept).collect();

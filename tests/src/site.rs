@@ -11,7 +11,8 @@ use xtask::serve::Server;
 /// A temporary copy of `dist/`, and the server of it.
 pub struct Site {
     folder: TempDir,
-    _server: Server,
+    server: Option<Server>,
+    port: u16,
     recorder: Recorder,
 }
 
@@ -37,7 +38,42 @@ impl Site {
         copy_folder(dist, folder.path(), Some("models"))?;
         let server = Server::start(folder.path(), 0)?;
         let recorder = Recorder::start(server.address())?;
-        Ok(Self { folder, _server: server, recorder })
+        let port = server.address().port();
+        Ok(Self { folder, server: Some(server), port, recorder })
+    }
+
+    /// Stops the server: whoever asks gets no answer.
+    pub fn stop(&mut self) {
+        self.server = None;
+    }
+
+    /// Starts the server again where it was.
+    ///
+    /// # Errors
+    /// When another program has taken its port.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.server = Some(Server::start(self.folder.path(), self.port)?);
+        Ok(())
+    }
+
+    /// The page's files, to be changed.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The page's file whose name has this start and this end, with a hash between.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn file(&self, start: &str, end: &str) -> Result<PathBuf> {
+        for entry in fs::read_dir(self.folder())? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(start) && name.ends_with(end) {
+                return Ok(path);
+            }
+        }
+        bail!("the page has no file {start}…{end}")
     }
 
     /// Adds the package `models/NAME` with one GGUF file of these bytes, and a manifest that describes them truly.

@@ -1,6 +1,6 @@
 //! What the page and its worker share: the messages between them, and the plain data work of the page.
 //!
-//! Except for [`isolation`], nothing here touches the browser, so it compiles and is tested natively.
+//! Except for [`isolation`] and [`observe`], nothing here touches the browser, so it compiles and is tested natively.
 
 pub mod ask;
 pub mod chosen;
@@ -11,8 +11,11 @@ pub mod highlight;
 pub mod isolation;
 pub mod list;
 pub mod markdown;
+#[cfg(target_arch = "wasm32")]
+pub mod observe;
 pub mod pace;
 pub mod protocol;
 pub mod rows_in_view;
 pub mod templates;
+pub mod traffic;
 pub mod units;

@@ -19,6 +19,7 @@
 //! | `text-error`, `features-error` | what is wrong with the input; absent when nothing is |
 //! | `extract`, `stop` | the buttons; `stop` is disabled when nothing runs |
 //! | `engine-state` | the header's pill; `data-state`: `starting`, `unsupported`, `absent`, `loading`, `ready`, `failed` |
+//! | `engine-said` | live region with the same in words |
 //! | `model-card` | the model; the same `data-state` |
 //! | `model-name`, `model-size`, `model-kept`, `model-adapter`, `model-trained-on`, `model-gpu`, `model-memory` | its facts; `model-kept` is there when the files are on this device |
 //! | `model-load`, `model-pause`, `model-forget`, `model-restart` | its buttons |
@@ -45,6 +46,7 @@
 //! | `stats` | time and tokens; `data-seconds` |
 //! | `copy-table`, `copy-json`, `download-csv`, `download-json`, `download-training` | buttons; `copied` tells of success |
 //! | `earlier`, `earlier-N` | earlier results, by run number |
+//! | `requests` | what page and workers have fetched; `data-count`, `data-elsewhere`: sites other than this one, `data-since-loaded` |
 //! | `isolation-check`, `isolation-result` | live proof of the policy; `data-result`: `blocked` or `open` |
 //! | `view-text`, `view-list` | one text, or a list of products |
 //! | `list-drop`, `list-file`, `list-problem` | where a file is dropped; its input; why it was not opened |
@@ -57,6 +59,8 @@
 //! | `list-view`, `product` | the table and its rows in view; `data-index`, `data-state`: `pending`, `done`, `review`, `failed` |
 //! | `list-tag` | the selected product, with `source` and `row` as above |
 //! | `list-csv`, `list-jsonl`, `list-training`, `list-saved` | downloads |
+//! | `new-version`, `reload` | a word that a new version waits, and its button |
+//! | `kept-offline` | there once the page opens without a network |
 //! | `unsupported` | the page without WebGPU; `data-reason`: `insecure`, `missing`, `no-adapter` |
 //!
 //! `?model=models/other` loads another package of the same origin, `?memory=800` uses 800 MB of GPU memory at most.

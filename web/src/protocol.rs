@@ -1,10 +1,12 @@
-//! The messages between the page and the worker that holds the model.
+//! The messages between the page and its workers: the one that holds the model, and the one that reads workbooks.
 //!
 //! They travel as JSON strings through `postMessage`; one with files as an array of the string and the files. The worker speaks first ([`FromWorker::Hello`]); a page that
 //! hears another [`VERSION`] is looking at a stale cached file and must be reloaded.
 
 use hangtag_task::{Feature, FeatureValue};
 use serde::{Deserialize, Serialize};
+
+use crate::traffic::Request;
 
 /// Version of these messages. Raise it with every change of a field.
 pub const VERSION: u32 = 3;
@@ -173,6 +175,29 @@ pub enum FromWorker {
     Isolation {
         /// Whether the browser refused the foreign address because of the page's policy.
         blocked: bool,
+    },
+    /// The worker has made requests.
+    Requests {
+        /// Those that it has not told of yet.
+        requests: Vec<Request>,
+    },
+}
+
+/// What the worker that reads workbooks tells the page. A workbook goes there, and its CSV comes back, as bare bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromSheet {
+    /// The worker listens.
+    Hello,
+    /// The workbook cannot be read.
+    Failed {
+        /// Why.
+        message: String,
+    },
+    /// The worker has made requests.
+    Requests {
+        /// Those that it has not told of yet.
+        requests: Vec<Request>,
     },
 }
 
@@ -494,6 +519,11 @@ mod tests {
         let part = FromWorker::Part { run: 4, results: vec![Ok(vec![]), Err("too long".into())] };
         let text = serde_json::to_string(&part).unwrap();
         assert_eq!(serde_json::from_str::<FromWorker>(&text).unwrap(), part);
+
+        let request = Request { host: "localhost:8080".into(), began_ms: 1.5e12 };
+        let told = FromSheet::Requests { requests: vec![request] };
+        let text = serde_json::to_string(&told).unwrap();
+        assert_eq!(serde_json::from_str::<FromSheet>(&text).unwrap(), told);
 
         let ask = ToWorker::Extract {
             run: 1,

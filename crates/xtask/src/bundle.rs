@@ -34,9 +34,9 @@ pub fn bundle(out: Option<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Writes the built page as one file, `dist/hangtag.html` if no other is named; says where and how large it is.
+/// Writes the built page as one file, `hangtag.html` in the project's folder if no other is named; says where and how large it is.
 pub fn write(out: Option<PathBuf>) -> Result<String> {
-    let out = out.unwrap_or_else(|| page::dist().join("hangtag.html"));
+    let out = out.unwrap_or_else(|| root().join("hangtag.html"));
     let html = of_page(&page::dist(), &text(&root().join(START))?)?;
     fs::write(&out, &html).with_context(|| format!("cannot write {}", out.display()))?;
     Ok(format!("{} ({:.1} MB)", out.display(), html.len() as f64 / 1e6))
@@ -60,7 +60,7 @@ fn of_page(dist: &Path, start: &str) -> Result<String> {
                 style = Some(sheet);
                 element
             }
-            (Some("modulepreload" | "preload"), ..) => String::new(),
+            (Some("modulepreload" | "preload" | "manifest"), ..) => String::new(),
             (_, Some(app), Some(wasm)) => {
                 let code = code(&app, &wasm, start)?;
                 let element = element("script", r#" type="module""#, &code)?;
@@ -173,7 +173,7 @@ mod tests {
 <meta http-equiv="Content-Security-Policy" content="default-src 'self'; img-src data: >" />
 <link rel="icon" href="/icon-1.svg"/><link rel="stylesheet" href="/style-2.css" integrity="sha384-x"/>
 <script type="module" src="/start.js" data-app="/app-3.js" data-wasm="/app-3_bg.wasm"></script>
-<link rel="modulepreload" href="/app-3.js"><link rel="preload" href="/app-3_bg.wasm"><p>Hello</p>"#,
+<link rel="manifest" href="app.webmanifest"><link rel="modulepreload" href="/app-3.js"><link rel="preload" href="/app-3_bg.wasm"><p>Hello</p>"#,
             ),
             ("icon-1.svg", "<svg/>"),
             ("style-2.css", "p { color: red }"),
@@ -194,7 +194,9 @@ mod tests {
     fn everything_is_inside_and_nothing_is_asked_for() {
         let folder = dist();
         let html = of_page(folder.path(), START).unwrap();
-        for address in ["src=", "href=\"/", "preload", "default-src 'self'", "integrity"] {
+        for address in
+            ["src=", "href=\"/", "preload", "manifest", "default-src 'self'", "integrity"]
+        {
             assert!(!html.contains(address), "{address} in {html}");
         }
         for part in [

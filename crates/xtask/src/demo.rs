@@ -1,5 +1,7 @@
 //! `cargo xtask demo`: from a fresh clone to the page in a browser.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use xtask::serve::Server;
 
@@ -9,10 +11,7 @@ use crate::{page, weights};
 
 /// Gets what is missing, builds the page, and serves it unless told not to.
 pub fn demo(port: u16, serve: bool) -> Result<()> {
-    let mut steps = Steps::new(7);
-    build_page(&mut steps)?;
-    let model = steps.run("Model", weights::ensure_model)?;
-    steps.run("Model package", || Ok(((), weights::package(&model, &page::dist())?)))?;
+    prepare()?;
     if !serve {
         return Ok(());
     }
@@ -20,6 +19,15 @@ pub fn demo(port: u16, serve: bool) -> Result<()> {
     println!("\nHangtag is at {}   (Ctrl+C ends it)", server.url());
     server.wait();
     Ok(())
+}
+
+/// Gets what is missing, builds the page and puts the model beside it; the model's folder in the cache.
+pub fn prepare() -> Result<PathBuf> {
+    let mut steps = Steps::new(7);
+    build_page(&mut steps)?;
+    let model = steps.run("Model", weights::ensure_model)?;
+    steps.run("Model package", || Ok(((), weights::package(&model, &page::dist())?)))?;
+    Ok(model)
 }
 
 /// Gets what the page needs, without a model, and builds it.

@@ -44,6 +44,12 @@ fn needs() -> Vec<Need> {
             packages: &["nodejs"],
             elsewhere: "install Node.js 18 or later on PATH",
         },
+        Need {
+            what: "npm",
+            found: find_on_path("npm").map(path),
+            packages: &["npm"],
+            elsewhere: "install npm on PATH; it comes with Node.js",
+        },
     ];
     // Metal and Direct3D come with the other systems.
     if cfg!(target_os = "linux") {

@@ -1,8 +1,10 @@
-//! The project's chores: `cargo xtask demo`, `cargo xtask bundle`, `cargo xtask test`, `cargo xtask serve`.
+//! The project's chores: `cargo xtask demo`, `bundle`, `dist`, `test` and `serve`.
 
 mod bundle;
 mod command;
+mod compression;
 mod demo;
+mod dist;
 mod machine;
 mod page;
 mod steps;
@@ -38,9 +40,15 @@ enum Chore {
     },
     /// Build the page as one HTML file that runs by a double click, without a server
     Bundle {
-        /// Where to write it; `dist/hangtag.html` if not given
+        /// Where to write it; `hangtag.html` in the project's folder if not given
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+    },
+    /// Make the folder to put on a web server, and say what its files weigh
+    Dist {
+        /// The folder; what an earlier run has put there is replaced
+        #[arg(long, default_value = "site")]
+        out: PathBuf,
     },
     /// Run everything that has to hold before a change goes in
     Test {
@@ -79,6 +87,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
     match chore {
         Chore::Demo { port, no_serve } => demo::demo(port, !no_serve),
         Chore::Bundle { out } => bundle::bundle(out),
+        Chore::Dist { out } => dist::dist(&out),
         Chore::Test { list: true, .. } => {
             test::list();
             Ok(())

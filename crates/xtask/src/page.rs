@@ -7,14 +7,15 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
-use xtask::programs::find_on_path;
+use anyhow::{Context, Result, ensure};
+use xtask::offline;
 
 use crate::command::{cargo, output, path_with, program, root, run};
+use crate::compression;
 use crate::tools::{TRUNK, WASM, WASM_BINDGEN, host};
 
 /// What the page is built from, relative to the project's folder.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     "Cargo.toml",
     "Cargo.lock",
     "Trunk.toml",
@@ -25,6 +26,7 @@ const SOURCES: [&str; 10] = [
     "crates/engine",
     "crates/products",
     "crates/task",
+    "crates/xtask/src/offline.rs",
 ];
 
 /// More of the same: kept apart from tests' goldens, which change nothing in the page.
@@ -71,10 +73,41 @@ pub fn build() -> Result<String> {
     let plain = env::var_os("NO_COLOR").is_some() || !io::stdout().is_terminal();
     trunk.env("NO_COLOR", plain.to_string());
     run(&mut trunk)?;
+    add_integrity(&dist)?;
+    offline::write_service_worker(&dist)?;
     // Dated to the start: what changes during a build is not in it.
     let mark = || File::create(&stamp)?.set_modified(start);
     mark().with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(format!("built in {}", dist.display()))
+}
+
+/// Gives the start script, and the JavaScript and wasm that it starts, their hashes in index.html, as Trunk has done for
+/// the style sheet.
+fn add_integrity(dist: &Path) -> Result<()> {
+    let page = dist.join("index.html");
+    let mut html = fs::read_to_string(&page)?;
+    for (attribute, hash) in
+        [("src", "integrity"), ("href", "integrity"), ("data-wasm", "data-integrity")]
+    {
+        let name = match attribute {
+            "src" => "start.js".to_owned(),
+            "href" => linked(&html, "data-app")?,
+            _ => linked(&html, "data-wasm")?,
+        };
+        let link = format!("{attribute}=\"./{name}\"");
+        ensure!(html.contains(&link), "{} has no {link}", page.display());
+        let bytes = fs::read(dist.join(&name)).with_context(|| format!("cannot read {name}"))?;
+        let integrity = offline::integrity(&bytes);
+        html = html.replace(&link, &format!("{link} {hash}=\"{integrity}\""));
+    }
+    fs::write(&page, html).with_context(|| format!("cannot write {}", page.display()))
+}
+
+/// The name of the file that an attribute of the start script links.
+fn linked(html: &str, attribute: &str) -> Result<String> {
+    let rest = html.split_once(&format!("{attribute}=\"./")).map(|(_, rest)| rest);
+    let name = rest.and_then(|rest| rest.split_once('"')).map(|(name, _)| name.to_owned());
+    name.with_context(|| format!("index.html has no {attribute}: see pattern_script in Trunk.toml"))
 }
 
 fn is_fresh(stamp: &Path) -> Result<bool> {
@@ -102,24 +135,10 @@ fn newest(path: &Path) -> io::Result<SystemTime> {
 /// What the page's wasm and JavaScript weigh, raw and compressed, against the aim.
 pub fn sizes() -> Result<String> {
     let files = code_files(&dist())?;
-    // Node is here anyway, for the wasm tests, and knows brotli.
-    let node = find_on_path("node")
-        .context("Node.js is missing: its zlib measures the compressed size")?;
-    let script = "const fs = require('fs'), zlib = require('zlib');
-        for (const name of process.argv.slice(1)) {
-            const bytes = fs.readFileSync(name);
-            console.log(bytes.length, zlib.brotliCompressSync(bytes).length, zlib.gzipSync(bytes, { level: 9 }).length);
-        }";
-    let printed = output(program(node).args(["-e", script, "--"]).args(&files))?;
-    let sizes: Vec<[u64; 3]> = printed.lines().map(parse_sizes).collect::<Result<_>>()?;
-    println!("      {:>10} {:>10} {:>10}", "bytes", "brotli", "gzip");
-    for (file, [raw, brotli, gzip]) in files.iter().zip(&sizes) {
-        let name = file.file_name().unwrap_or(OsStr::new("?")).to_string_lossy();
-        println!("      {raw:>10} {brotli:>10} {gzip:>10}  {name}");
-    }
+    let sizes = compression::measure(&files)?;
+    compression::print_table(&files, &sizes);
     let at_once = files.iter().zip(&sizes).filter(|(file, _)| !is_fetched_on_demand(file));
-    let [raw, brotli, gzip] =
-        at_once.fold([0; 3], |sum, (_, one)| [0, 1, 2].map(|at| sum[at] + one[at]));
+    let [raw, brotli, gzip] = compression::total(at_once.map(|(_, sizes)| sizes));
     let verdict = if brotli <= AIM_BYTES { "within" } else { "OVER" };
     Ok(format!(
         "{raw} bytes, {brotli} in brotli, {gzip} in gzip without the reader of workbooks: {verdict} the aim of {AIM_BYTES} in brotli"
@@ -129,11 +148,6 @@ pub fn sizes() -> Result<String> {
 /// The reader of workbooks, which the page fetches when one is dropped.
 fn is_fetched_on_demand(file: &Path) -> bool {
     file.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with("hangtag-sheet"))
-}
-
-fn parse_sizes(line: &str) -> Result<[u64; 3]> {
-    let numbers: Vec<u64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-    numbers.try_into().ok().with_context(|| format!("node printed `{line}` instead of three sizes"))
 }
 
 /// The wasm, JavaScript and style files at the top of `dist`, by name.
@@ -160,16 +174,28 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn sizes_are_three_numbers() {
-        assert_eq!(parse_sizes("10 4 5").unwrap(), [10, 4, 5]);
-        assert!(parse_sizes("10 4").is_err());
-        assert!(parse_sizes("10 4 x").is_err());
-    }
-
-    #[test]
     fn only_the_reader_of_workbooks_can_wait() {
         assert!(is_fetched_on_demand(Path::new("dist/hangtag-sheet_bg.wasm")));
         assert!(!is_fetched_on_demand(Path::new("dist/hangtag-worker_bg.wasm")));
+    }
+
+    #[test]
+    fn what_the_page_starts_is_hashed() {
+        let dist = tempfile::tempdir().unwrap();
+        let page = dist.path().join("index.html");
+        for name in ["start.js", "a.js", "a.wasm"] {
+            fs::write(dist.path().join(name), name).unwrap();
+        }
+        let html = r#"<link href="./a.js"><script src="./start.js" data-app="./a.js" data-wasm="./a.wasm">"#;
+        fs::write(&page, html).unwrap();
+        add_integrity(dist.path()).unwrap();
+        let html = fs::read_to_string(&page).unwrap();
+        let hash = |name: &str| offline::integrity(name.as_bytes());
+        assert!(html.contains(&format!(r#"src="./start.js" integrity="{}""#, hash("start.js"))));
+        assert!(html.contains(&format!(r#"href="./a.js" integrity="{}""#, hash("a.js"))));
+        assert!(html.contains(&format!(r#""./a.wasm" data-integrity="{}""#, hash("a.wasm"))));
+        fs::write(&page, "<p>").unwrap();
+        assert!(add_integrity(dist.path()).is_err());
     }
 
     #[test]

@@ -7,11 +7,12 @@ use std::{env, fs};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde_json::json;
+use xtask::axe;
 use xtask::programs::{chrome, chromedriver};
 
 use crate::command::{cargo, root, run};
 use crate::steps::Steps;
-use crate::tools::{TRUNK, WASM, WASM_BINDGEN, ensure_wasm_target};
+use crate::tools::{TRUNK, WASM, WASM_BINDGEN, ensure_axe, ensure_wasm_target};
 use crate::{bundle, machine, page, weights};
 
 /// One part of the tests, in the order in which they run.
@@ -93,6 +94,7 @@ fn environment() -> Result<String> {
     for tool in [TRUNK, WASM_BINDGEN] {
         println!("      {}: {}", tool.title(), tool.ensure()?.1);
     }
+    println!("      {} {}: {}", axe::PACKAGE, axe::VERSION, ensure_axe()?);
     println!("      crates: {}", page::ensure_crates()?);
     println!("      base weights: {}", weights::ensure_base()?.1);
     println!("      model: {}", weights::ensure_model()?.1);
@@ -154,6 +156,7 @@ fn wasm_tests(packages: &[&str], targets: &[&str]) -> Result<()> {
 
 fn end_to_end() -> Result<String> {
     weights::ensure_model()?;
+    ensure_axe()?;
     page::ensure_crates()?;
     page::build()?;
     println!("      {}", bundle::write(None)?);

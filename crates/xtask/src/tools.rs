@@ -5,6 +5,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 use hangtag_weights::fetch;
+use xtask::axe;
 use xtask::programs::find_on_path;
 
 use crate::command::{cargo, output, program, run};
@@ -111,6 +112,30 @@ impl Tool {
         // Only tidying.
         let _ = fs::remove_dir_all(&work);
         Ok(())
+    }
+}
+
+/// Sees that axe-core is in Hangtag's cache: npm brings it, without running any code of it. Returns how it came there.
+pub fn ensure_axe() -> Result<String> {
+    if axe::code().is_some() {
+        return Ok("found in the cache".to_owned());
+    }
+    let (folder, package) = (axe::folder()?, format!("{}@{}", axe::PACKAGE, axe::VERSION));
+    let npm = find_on_path("npm").context("npm is missing: it comes with Node.js, or as npm")?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let mut install = program(npm);
+    install.args([
+        "install",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--no-save",
+        "--prefix",
+    ]);
+    run(install.arg(&folder).arg(&package)).context("check that npm reaches its registry")?;
+    match axe::code() {
+        Some(_) => Ok("installed by npm".to_owned()),
+        None => bail!("npm installed another {package} than the project was tested with"),
     }
 }
 

@@ -1,10 +1,13 @@
 //! The built page in a headless Chromium, with a tiny model for the flows and once with the real one.
 
+mod accessibility;
 mod corrections;
 mod list;
 mod models;
+mod offline;
 mod stage;
 mod templates;
+mod traffic;
 
 use anyhow::{Context, Result};
 use hangtag_engine::EngineOptions;

@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// The page as one file, opened as by a double click.
 async fn open_bundle(stage: &Stage) -> Result<()> {
-    let file = dist()?.join("hangtag.html");
+    let file = dist()?.with_file_name("hangtag.html");
     assert!(file.is_file(), "`cargo xtask bundle` has not written {}", file.display());
     stage.browser.driver().goto(format!("file://{}", file.display())).await?;
     stage.browser.attribute_becomes("model-card", "data-state", &["absent"]).await.map(|_| ())

@@ -15,6 +15,7 @@ use super::results::Results;
 use super::state::{Model, State, View};
 use super::text_panel::TextPanel;
 use super::unsupported::Unsupported;
+use super::versions::{KeptNote, NewVersion, Versions};
 use super::view_switch::ViewSwitch;
 
 /// The whole page.
@@ -24,6 +25,7 @@ pub fn App() -> impl IntoView {
     let client = Client::start(state);
     provide_context(state);
     provide_context(client);
+    provide_context(Versions::watch(state));
 
     let extract_on_keys = window_event_listener(ev::keydown, move |event| {
         if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
@@ -44,6 +46,7 @@ pub fn App() -> impl IntoView {
     view! {
         <a class="skip" href="#features">"Skip to the features"</a>
         <Header />
+        <NewVersion />
         <main>
             {move || match obstacle.get() {
                 Some(obstacle) => view! { <Unsupported obstacle /> }.into_any(),
@@ -55,6 +58,7 @@ pub fn App() -> impl IntoView {
             <p>
                 "Hangtag "{env!("CARGO_PKG_VERSION")}
                 " · free software, MIT or Apache-2.0 · answers can be wrong: check them before you publish them"
+                <KeptNote />
             </p>
         </footer>
     }

@@ -6,9 +6,11 @@ use gloo::utils::{document, window};
 use hangtag_web::ask;
 use hangtag_web::correction::Correction;
 use hangtag_web::isolation::foreign_request_is_blocked;
+use hangtag_web::observe::{now_ms, observe_requests};
 use hangtag_web::protocol::{
     Failure, FailureKind, FromWorker, Package, RunId, RunStep, Storage, ToWorker, VERSION,
 };
+use hangtag_web::traffic::Request;
 use js_sys::Array;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
@@ -68,6 +70,7 @@ impl Client {
             None => client.launch(),
         }
         client.watch_list();
+        observe_requests(client.note_requests());
         client
     }
 
@@ -198,6 +201,12 @@ impl Client {
         });
     }
 
+    /// Takes note of requests that a part of the page has made.
+    pub(super) fn note_requests(&self) -> impl Fn(Vec<Request>) + 'static {
+        let requests = self.state.requests;
+        move |more| requests.update(|requests| requests.extend(more))
+    }
+
     pub(super) fn launch(&self) {
         self.forget_parts();
         self.line.set_value(None);
@@ -272,6 +281,7 @@ impl Client {
             FromWorker::Loading { step } => state.model.set(Model::Loading(Some(step))),
             FromWorker::Loaded { model } => {
                 let is_kept = model.storage == Storage::Kept;
+                state.loaded_ms.set(Some(now_ms()));
                 self.note_loaded(&model);
                 state.package.update(|package| {
                     if let Some(package) = package {
@@ -315,6 +325,7 @@ impl Client {
             FromWorker::Isolation { blocked } => {
                 state.isolation.update(|isolation| isolation.worker = Some(blocked));
             }
+            FromWorker::Requests { requests } => self.note_requests()(requests),
         }
     }
 

@@ -12,6 +12,7 @@ use super::state::{Model, State};
 pub fn Header() -> impl IntoView {
     let state = expect_context::<State>();
     let label = move || state.model.with(pill);
+    let said = Memo::new(move |_| state.model.with(spoken));
     view! {
         <header class="top">
             <div class="brand">
@@ -30,7 +31,20 @@ pub fn Header() -> impl IntoView {
                 <span class="dot" aria-hidden="true"></span>
                 {label}
             </a>
+            <p class="visually-hidden" role="status" data-testid="engine-said">{said}</p>
         </header>
+    }
+}
+
+/// The same to be read out: without figures that change too fast.
+fn spoken(model: &Model) -> &'static str {
+    match model {
+        Model::Starting => "",
+        Model::Unsupported(_) => "No WebGPU",
+        Model::Absent => "Model not loaded",
+        Model::Loading(_) => "Loading the model",
+        Model::Ready(_) => "The model is ready",
+        Model::Failed(_) => "The engine has stopped",
     }
 }
 

@@ -114,7 +114,7 @@ impl Client {
         let mut bytes = Uint8Array::new(&buffer).to_vec();
         if is_workbook(name) {
             // From here on it is a CSV, also among what is kept.
-            bytes = csv_of_workbook(bytes).await?;
+            bytes = csv_of_workbook(bytes, self.note_requests()).await?;
         }
         let products = read(name, &bytes)?;
         self.list().show(OpenList { name: name.to_owned(), products });

@@ -34,6 +34,7 @@ mod template_choice;
 mod text_panel;
 mod unsupported;
 mod value_cell;
+mod versions;
 mod view_switch;
 mod workbook;
 

@@ -1,5 +1,7 @@
 //! What keeps the text on the device, and how to see that it does.
 
+use gloo::utils::window;
+use hangtag_web::traffic::Traffic;
 use leptos::prelude::*;
 
 use super::bundle::is_bundle;
@@ -43,12 +45,16 @@ pub fn Privacy() -> impl IntoView {
                 <div>
                     <h3>"How to verify it"</h3>
                     <ul>
-                        <li>"Open the developer tools, tab Network, and press Extract: nothing is sent."</li>
+                        <li>
+                            "Open the developer tools (F12), tab Network, and press Extract: nothing is sent. The count \
+                            below is the browser's own record of the same."
+                        </li>
                         <li>"Or go offline once the model is loaded. It works just the same."</li>
                         <li>
                             "Or let your browser prove it: the button makes page and engine try to reach another site."
                         </li>
                     </ul>
+                    <Requests />
                     <div class="chips">
                         <button
                             type="button"
@@ -63,6 +69,33 @@ pub fn Privacy() -> impl IntoView {
                 </div>
             </div>
         </section>
+    }
+}
+
+/// How many requests there were so far, and where they went.
+#[component]
+fn Requests() -> impl IntoView {
+    let state = expect_context::<State>();
+    let own_host = window().location().host().unwrap_or_default();
+    let host = own_host.clone();
+    let traffic = Memo::new(move |_| {
+        let loaded_ms = state.loaded_ms.get();
+        state.requests.with(|requests| Traffic::of(requests, &host, loaded_ms))
+    });
+    let count = |number: usize| number.to_string();
+    view! {
+        <p
+            class="requests"
+            data-testid="requests"
+            data-count=move || traffic.with(|traffic| count(traffic.count()))
+            data-elsewhere=move || traffic.with(|traffic| count(traffic.elsewhere.len()))
+            data-since-loaded=move || traffic.with(|traffic| traffic.since_loaded.map(count))
+        >
+            "Since you opened it, this page has made "
+            {move || traffic.with(|traffic| traffic.places(&own_host))}
+            ". "
+            {move || traffic.with(Traffic::since_loaded_words)}
+        </p>
     }
 }
 

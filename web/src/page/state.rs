@@ -7,6 +7,7 @@ use hangtag_web::ask::AskError;
 use hangtag_web::correction::{Checked, Correction, Settled, TrainingRows};
 use hangtag_web::protocol::{Failure, Gpu, LoadStep, Loaded, Package, RunId, RunStats, RunStep};
 use hangtag_web::templates::{Chosen, Templates};
+use hangtag_web::traffic::Request;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +55,10 @@ pub struct State {
     pub active: RwSignal<Option<usize>>,
     /// The last proof of the policy: page and worker blocked.
     pub isolation: RwSignal<Isolation>,
+    /// The requests that page and workers have made.
+    pub requests: RwSignal<Vec<Request>>,
+    /// When the model was loaded, in milliseconds since 1970.
+    pub loaded_ms: RwSignal<Option<f64>>,
     /// What the page is used for.
     pub view: RwSignal<View>,
     /// The list of products.
@@ -248,6 +253,8 @@ impl State {
             failure: RwSignal::new(None),
             active: RwSignal::new(None),
             isolation: RwSignal::new(Isolation::default()),
+            requests: RwSignal::new(Vec::new()),
+            loaded_ms: RwSignal::new(None),
             view: RwSignal::new(remember::get(VIEW_KEY).unwrap_or(View::Text)),
             products: ListState::empty(),
         };

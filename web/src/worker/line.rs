@@ -6,6 +6,7 @@ use std::rc::Rc;
 use futures_channel::mpsc::UnboundedSender;
 use gloo::events::EventListener;
 use hangtag_web::isolation::foreign_request_is_blocked;
+use hangtag_web::observe::observe_requests;
 use hangtag_web::protocol::{Failure, FailureKind, FromWorker, RunId, ToWorker};
 use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
@@ -76,6 +77,7 @@ pub fn listen(wishes: Wishes, queue: UnboundedSender<(ToWorker, Vec<File>)>) {
         }
     });
     on_message.forget();
+    observe_requests(|requests| post(&FromWorker::Requests { requests }));
 }
 
 /// A message's text, and the files that come with it.

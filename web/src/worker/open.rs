@@ -1,17 +1,20 @@
 //! Opening a model: what it says of itself and what it needs, before anything large is read.
 
+use std::iter;
+
 use hangtag_engine::{EngineOptions, GpuInfo, MemoryPlan};
 use hangtag_extract::{ExtractError, Extractor};
 use hangtag_task::TASK_VERSION;
 use hangtag_web::chosen::{Choice, Picked, choice, files_of};
 use hangtag_web::protocol::{Failure, FailureKind, Fit, Origin, Package, Place};
+use hangtag_weights::manifest::MANIFEST_FILE;
 use hangtag_weights::{ByteSource, Gguf, Manifest, ManifestFile, Metadata};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, File};
 
-use super::download::fetch_text;
 use super::failure::{describe, of_kind};
 use super::files::Files;
+use super::kept_text;
 use super::session::extract_failure;
 use super::shelf;
 use super::source::BlobSource;
@@ -24,6 +27,16 @@ pub struct OpenModel {
     pub manifest: Manifest,
     /// Where they are.
     pub source: Source,
+}
+
+impl OpenModel {
+    /// Deletes the kept copies of its manifest and card.
+    pub async fn forget_texts(&self) {
+        let Source::Site(url) = &self.source else { return };
+        for name in iter::once(MANIFEST_FILE).chain(self.manifest.card.as_deref()) {
+            kept_text::forget(&format!("{url}{name}")).await;
+        }
+    }
 }
 
 /// Where a model's files are.
@@ -58,12 +71,18 @@ impl Opener<'_> {
     }
 
     async fn site(&self, url: String) -> Result<OpenModel, Failure> {
-        let manifest_url = format!("{url}manifest.json");
-        let manifest = parsed(&manifest_url, &fetch_text(&manifest_url).await?)?;
+        let manifest_url = format!("{url}{MANIFEST_FILE}");
+        let text = kept_text::fetch_text(&manifest_url).await?;
+        let manifest = parsed(&manifest_url, &text)?;
+        kept_text::keep(&manifest_url, &text).await;
         let mut package = package(&manifest, Origin::Site);
         if let Some(name) = &manifest.card {
             // One that cannot be had is no reason to do without the model.
-            package.card = fetch_text(&format!("{url}{name}")).await.ok();
+            let card_url = format!("{url}{name}");
+            package.card = kept_text::fetch_text(&card_url).await.ok();
+            if let Some(card) = &package.card {
+                kept_text::keep(&card_url, card).await;
+            }
         }
         package.kept_bytes = self.files.kept_bytes_of(&manifest).await;
         Ok(OpenModel { package, manifest, source: Source::Site(url) })
@@ -96,7 +115,7 @@ impl Opener<'_> {
         let picked: Vec<Picked> = own.iter().map(pick).collect();
         match choice(&picked).map_err(refused)? {
             Choice::Package(index) => {
-                let manifest = parsed("manifest.json", &text_of(&own[index]).await?)?;
+                let manifest = parsed(MANIFEST_FILE, &text_of(&own[index]).await?)?;
                 let order = files_of(&manifest, &picked).map_err(refused)?;
                 let mut package = package(&manifest, Origin::Files);
                 let is_card = |file: &&File| Some(file.name()) == manifest.card;

@@ -302,6 +302,7 @@ impl Session {
             if let Err(failure) = forget(&self.files, &open.manifest).await {
                 return post(&FromWorker::Failed { run: None, failure });
             }
+            open.forget_texts().await;
             if matches!(open.source, Source::Kept) {
                 self.open = None;
             }

@@ -3,12 +3,13 @@
 //! It sends the headers that the page's promises rest on. A worker with an address of its own does not inherit the
 //! policy of its page's `<meta>` tag but obeys the headers of its own script, so the policy goes out with every file.
 
-mod policy;
+pub mod policy;
 #[cfg(test)]
 mod tests;
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
+use std::iter;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
@@ -162,12 +163,14 @@ async fn reply(root: &Path, request: Request<Incoming>) -> Result<Reply, Infalli
         false => file(root, &path, request).await,
     };
     let page = tokio::fs::read_to_string(root.join("index.html")).await.unwrap_or_default();
-    let headers = reply.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy::header(&page));
-    for (name, value) in FIXED_HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
+    reply.headers_mut().extend(page_headers(&page));
     Ok(reply)
+}
+
+/// What every answer of a site carries whose `index.html` is `page`: its policy, and what keeps it to itself.
+pub fn page_headers(page: &str) -> Vec<(HeaderName, HeaderValue)> {
+    let fixed = FIXED_HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    iter::once((header::CONTENT_SECURITY_POLICY, policy::header(page))).chain(fixed).collect()
 }
 
 /// Whether a part of the path is no file of the site: `..`, and names that start with a dot.
