@@ -14,7 +14,7 @@ use crate::plan::{EngineOptions, MemoryPlan, check_fit, check_options, fit, max_
 use crate::prefix_store::{Place, PrefixStore, Reserved};
 use crate::rows::{self, Row, RowId, Turn, Wave};
 use crate::source::{ModelSource, ProductInfo};
-use crate::speculation::{Speculation, StepCost, drafts};
+use crate::speculation::{Pace, Speculation, drafts};
 
 /// One description with all that is asked of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +110,7 @@ pub struct Engine {
     decoder: Decoder,
     products: Vec<ProductInfo>,
     store: PrefixStore,
-    cost: StepCost,
+    pace: Pace,
     /// Tokens of a step whose next ones may be asked for.
     max_selected: usize,
 }
@@ -171,8 +171,8 @@ impl Engine {
         gpu.finish().await?;
         let products = source.products();
         let store = PrefixStore::new(options.context_tokens);
-        let (cost, max_selected) = (StepCost::default(), max_selected(&config, &options));
-        Ok(Engine { gpu, config, options, memory, decoder, products, store, cost, max_selected })
+        let (pace, max_selected) = (Pace::default(), max_selected(&config, &options));
+        Ok(Engine { gpu, config, options, memory, decoder, products, store, pace, max_selected })
     }
 
     /// The model's description.
@@ -419,7 +419,7 @@ impl Engine {
     ) -> Vec<Turn> {
         let (speculation, vocab_size) = (self.options.speculation, self.config.vocab_size);
         let mut drafts = drafts(speculation, wave, jobs, constraints, vocab_size);
-        let count = speculation.count(&self.cost, &drafts, self.max_selected);
+        let count = speculation.count(&self.pace, &drafts, self.max_selected);
         drafts.iter_mut().for_each(|draft| draft.truncate(count));
         drafts.into_iter().enumerate().map(|(place, draft)| Turn { place, draft }).collect()
     }
@@ -467,10 +467,15 @@ impl Engine {
             false => self.first_step(wave, constraints),
         };
         let mut chosen = self.compute(&batch, next).await?.into_iter();
+        let mut drafts = Vec::with_capacity(turns.len());
         for Turn { place, draft } in turns {
             let own: Vec<Chosen> = chosen.by_ref().take(1 + draft.len()).collect();
-            wave.row_mut(*place).accept(draft, &own, self.config.vocab_size)?;
+            let row = wave.row_mut(*place);
+            let accepted = row.accepted;
+            row.accept(draft, &own, self.config.vocab_size)?;
+            drafts.push((draft.len(), row.accepted - accepted));
         }
+        self.pace.luck.record(drafts);
         Ok(())
     }
 
@@ -480,14 +485,14 @@ impl Engine {
             true => self.options.speculation,
             false => Speculation::Off,
         };
-        speculation.first_step(&self.cost, wave.len(), self.max_selected)
+        speculation.first_step(&self.pace, wave.len(), self.max_selected)
     }
 
     /// Runs a step and takes note of what it cost.
     async fn compute(&mut self, batch: &Batch, next: usize) -> Result<Vec<Chosen>, EngineError> {
         let start = web_time::Instant::now();
         let chosen = self.decoder.step(&self.gpu, batch, next).await?;
-        self.cost.record(batch.ids.len(), start.elapsed().as_secs_f64());
+        self.pace.cost.record(batch.ids.len(), start.elapsed().as_secs_f64());
         Ok(chosen)
     }
 

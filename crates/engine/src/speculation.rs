@@ -20,8 +20,12 @@ pub enum Speculation {
     Fixed(usize),
 }
 
-/// The chance that a drafted token is right if those before it are, as measured with the default model (`docs/performance.md`).
+/// The chance that a drafted token is right if those before it are, before anything is known of a model: as measured with the default
+/// one (`docs/performance.md`).
 const CHANCE: f64 = 0.6;
+
+/// Tries that [`CHANCE`] counts as.
+const CHANCE_TRIES: f64 = 8.0;
 
 /// Tokens of a draft that may pay at all.
 const LONGEST: usize = 16;
@@ -36,25 +40,26 @@ impl Speculation {
     }
 
     /// How many tokens of each of `drafts` a step tries that has room for `room` tokens, the rows' own included.
-    pub(crate) fn count(self, cost: &StepCost, drafts: &[Vec<u32>], room: usize) -> usize {
+    pub(crate) fn count(self, pace: &Pace, drafts: &[Vec<u32>], room: usize) -> usize {
         let lengths: Vec<usize> = drafts.iter().map(Vec::len).collect();
-        self.count_of(cost, &lengths, room)
+        self.count_of(pace, &lengths, room)
     }
 
     /// Tokens of the first step of `rows` rows, if all of them had drafts.
-    pub(crate) fn first_step(self, cost: &StepCost, rows: usize, room: usize) -> usize {
-        rows * (1 + self.count_of(cost, &vec![self.longest(); rows], room))
+    pub(crate) fn first_step(self, pace: &Pace, rows: usize, room: usize) -> usize {
+        rows * (1 + self.count_of(pace, &vec![self.longest(); rows], room))
     }
 
     /// One more of each, as long as the chance that it is right is more than the tokens that the step brings for the cost of a
     /// token so far: then it brings more in the same time.
-    fn count_of(self, cost: &StepCost, lengths: &[usize], room: usize) -> usize {
+    fn count_of(self, pace: &Pace, lengths: &[usize], room: usize) -> usize {
+        let (overhead, chance_of_one) = (pace.cost.overhead(), pace.luck.chance());
         let rows = lengths.len();
         let (mut tokens, mut brought) = (rows, rows as f64);
         for count in 0..self.longest() {
             let more = lengths.iter().filter(|length| **length > count).count();
-            let chance = CHANCE.powi(count as i32 + 1);
-            let pays = chance * (cost.overhead() + tokens as f64) > brought;
+            let chance = chance_of_one.powi(count as i32 + 1);
+            let pays = chance * (overhead + tokens as f64) > brought;
             if more == 0 || tokens + more > room || (self == Speculation::Measured && !pays) {
                 return count;
             }
@@ -87,8 +92,43 @@ pub(crate) fn drafts(
     wave.rows().iter().map(draft).collect()
 }
 
+/// What the steps so far tell about the next one.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    /// What steps take.
+    pub cost: StepCost,
+    /// How often drafts are right.
+    pub luck: Luck,
+}
+
 /// How much an earlier step weighs beside the next one.
 const FADING: f64 = 0.9;
+
+/// How often a drafted token behind right ones was right. A model that goes its own way is soon no longer asked; as its steps fade, it is
+/// asked again.
+#[derive(Debug, Default)]
+pub(crate) struct Luck {
+    tried: f64,
+    right: f64,
+}
+
+impl Luck {
+    /// Takes note of a decode step, of which each row had a draft of so many tokens (none counts) and so many of them right.
+    pub fn record(&mut self, rows: impl IntoIterator<Item = (usize, usize)>) {
+        let (mut tried, mut right) = (0, 0);
+        for (drafted, were_right) in rows {
+            // Behind a wrong one nothing was put to the test.
+            tried += drafted.min(were_right + 1);
+            right += were_right;
+        }
+        self.tried = FADING * self.tried + tried as f64;
+        self.right = FADING * self.right + right as f64;
+    }
+
+    fn chance(&self) -> f64 {
+        (self.right + CHANCE * CHANCE_TRIES) / (self.tried + CHANCE_TRIES)
+    }
+}
 
 /// The overhead taken before it can be told.
 const UNKNOWN_OVERHEAD: f64 = 64.0;
@@ -136,6 +176,23 @@ impl StepCost {
 mod tests {
     use super::*;
 
+    #[test]
+    fn drafts_that_are_wrong_are_given_up_and_tried_again_later() {
+        let mut pace = Pace { cost: cost(200.0), luck: Luck::default() };
+        let count = |pace: &Pace| Speculation::Measured.count_of(pace, &[16; 50], 256);
+        assert_eq!(count(&pace), 2);
+        pace.luck.record([(2, 0); 50]);
+        assert_eq!(count(&pace), 0);
+        for _ in 0..60 {
+            pace.luck.record([(0, 0); 50]);
+        }
+        assert_eq!(count(&pace), 2);
+        for _ in 0..20 {
+            pace.luck.record([(2, 2); 50]);
+        }
+        assert_eq!(count(&pace), 4);
+    }
+
     /// Steps of 1 to 400 tokens, each of which takes as long as `overhead` tokens and its own.
     fn cost(overhead: f64) -> StepCost {
         let mut cost = StepCost::default();
@@ -146,7 +203,8 @@ mod tests {
     }
 
     fn count(overhead: f64, lengths: &[usize], room: usize) -> usize {
-        Speculation::Measured.count_of(&cost(overhead), lengths, room)
+        let pace = Pace { cost: cost(overhead), luck: Luck::default() };
+        Speculation::Measured.count_of(&pace, lengths, room)
     }
 
     #[test]
@@ -187,8 +245,9 @@ mod tests {
         assert_eq!(count(1e9, &[16; 64], 64), 0);
         assert_eq!(count(1e9, &[0, 0, 5], 256), 5);
         assert_eq!(count(1e9, &[], 256), 0);
-        assert_eq!(Speculation::Fixed(2).count_of(&cost(0.0), &[16; 10], 256), 2);
-        assert_eq!(Speculation::Fixed(40).count_of(&cost(0.0), &[16; 10], 64), 5);
-        assert_eq!(Speculation::Off.count_of(&cost(1e9), &[16; 10], 256), 0);
+        let pace = |overhead| Pace { cost: cost(overhead), luck: Luck::default() };
+        assert_eq!(Speculation::Fixed(2).count_of(&pace(0.0), &[16; 10], 256), 2);
+        assert_eq!(Speculation::Fixed(40).count_of(&pace(0.0), &[16; 10], 64), 5);
+        assert_eq!(Speculation::Off.count_of(&pace(1e9), &[16; 10], 256), 0);
     }
 }

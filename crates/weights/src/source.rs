@@ -191,10 +191,10 @@ mod file {
         }
 
         fn read_now(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
+            let mut bytes = vec![0; length];
             // A poisoned lock is harmless: every read sets the position itself.
             let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
             file.seek(SeekFrom::Start(offset))?;
-            let mut bytes = vec![0; length];
             file.read_exact(&mut bytes)?;
             Ok(bytes)
         }

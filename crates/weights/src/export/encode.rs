@@ -2,13 +2,41 @@
 
 use super::{ExportError, TensorReport};
 use crate::blocks::{self, DType, quantize_q4_0_least_error};
-use std::thread;
 
-/// Numbers that are worth a thread.
-const MIN_PER_THREAD: usize = 1 << 16;
+/// Whole rows as they are stored, and the error made.
+pub(super) struct Encoded {
+    pub(super) bytes: Vec<u8>,
+    elements: usize,
+    squared_error: f64,
+    squares: f64,
+    max_abs_error: f32,
+}
 
-/// Converts a tensor's numbers piece by piece and adds up the error.
-pub(super) struct Encoder<'a> {
+/// Converts whole rows of the tensor `tensor` of the file to write.
+pub(super) fn encode(tensor: &str, dtype: DType, numbers: &[f32]) -> Result<Encoded, ExportError> {
+    let bytes = match dtype {
+        DType::Q4_0 => quantize_q4_0_least_error(numbers),
+        dtype => blocks::quantize(dtype, numbers)?,
+    };
+    let stored = blocks::dequantize(dtype, &bytes)?;
+    let (mut squared_error, mut squares, mut max_abs_error) = (0.0, 0.0, 0.0_f32);
+    for (number, stored) in numbers.iter().zip(stored) {
+        let error = stored - number;
+        if !error.is_finite() {
+            return Err(ExportError::Tensor {
+                tensor: tensor.to_owned(),
+                problem: format!("{number} is too large for {dtype}; export as f32"),
+            });
+        }
+        squared_error += f64::from(error) * f64::from(error);
+        squares += f64::from(*number) * f64::from(*number);
+        max_abs_error = max_abs_error.max(error.abs());
+    }
+    Ok(Encoded { bytes, elements: numbers.len(), squared_error, squares, max_abs_error })
+}
+
+/// The errors of a tensor's rows, added up in their order.
+pub(super) struct Tally<'a> {
     tensor: &'a str,
     dtype: DType,
     squared_error: f64,
@@ -18,8 +46,8 @@ pub(super) struct Encoder<'a> {
     bytes: u64,
 }
 
-impl<'a> Encoder<'a> {
-    /// For the tensor `tensor` of the file to write, none of whose numbers are there yet.
+impl<'a> Tally<'a> {
+    /// For the tensor `tensor` of the file to write, of which no rows are there yet.
     pub(super) fn new(tensor: &'a str, dtype: DType) -> Self {
         Self {
             tensor,
@@ -32,27 +60,13 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// The bytes of the next whole rows.
-    pub(super) fn encode(&mut self, numbers: &[f32]) -> Result<Vec<u8>, ExportError> {
-        let bytes = match self.dtype {
-            DType::Q4_0 => in_parallel(numbers),
-            dtype => blocks::quantize(dtype, numbers)?,
-        };
-        for (number, stored) in numbers.iter().zip(blocks::dequantize(self.dtype, &bytes)?) {
-            let error = stored - number;
-            if !error.is_finite() {
-                return Err(ExportError::Tensor {
-                    tensor: self.tensor.to_owned(),
-                    problem: format!("{number} is too large for {}; export as f32", self.dtype),
-                });
-            }
-            self.squared_error += f64::from(error) * f64::from(error);
-            self.squares += f64::from(*number) * f64::from(*number);
-            self.max_abs_error = self.max_abs_error.max(error.abs());
-        }
-        self.elements += numbers.len() as u64;
-        self.bytes += bytes.len() as u64;
-        Ok(bytes)
+    /// Adds the next rows.
+    pub(super) fn add(&mut self, rows: &Encoded) {
+        self.squared_error += rows.squared_error;
+        self.squares += rows.squares;
+        self.max_abs_error = self.max_abs_error.max(rows.max_abs_error);
+        self.elements += rows.elements as u64;
+        self.bytes += rows.bytes.len() as u64;
     }
 
     /// What was stored, and how well.
@@ -70,45 +84,26 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// [`quantize_q4_0_least_error`] over all processors; blocks do not know of each other.
-fn in_parallel(numbers: &[f32]) -> Vec<u8> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let block = DType::Q4_0.block_size();
-    let share = numbers.len().div_ceil(threads).max(MIN_PER_THREAD).next_multiple_of(block);
-    thread::scope(|scope| {
-        let parts: Vec<_> = numbers
-            .chunks(share)
-            .map(|part| scope.spawn(move || quantize_q4_0_least_error(part)))
-            .collect();
-        let done = parts.into_iter().map(|part| match part.join() {
-            Ok(bytes) => bytes,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        done.collect::<Vec<_>>().concat()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_the_whole_and_errors_are_measured() {
-        let numbers: Vec<f32> = (0..MIN_PER_THREAD * 3).map(|i| (i as f32).sin()).collect();
-        let whole = quantize_q4_0_least_error(&numbers);
-        let mut encoder = Encoder::new("m", DType::Q4_0);
-        let (first, second) = numbers.split_at(MIN_PER_THREAD * 2);
-        let pieces = [encoder.encode(first).unwrap(), encoder.encode(second).unwrap()].concat();
-        assert_eq!(pieces, whole);
-        let report = encoder.report(&[3, MIN_PER_THREAD]);
+    fn errors_are_measured_and_added_up() {
+        let numbers: Vec<f32> = (0..3072).map(|i| (i as f32).sin()).collect();
+        let mut tally = Tally::new("m", DType::Q4_0);
+        for rows in numbers.chunks(1024) {
+            tally.add(&encode("m", DType::Q4_0, rows).unwrap());
+        }
+        let report = tally.report(&[3, 1024]);
         assert_eq!((report.dtype, report.bits_per_weight), ("Q4_0", 4.5));
         assert!((0.03..0.12).contains(&report.relative_rms_error), "{report:?}");
         assert!((0.03..0.25).contains(&report.max_abs_error), "{report:?}");
 
-        let mut exact = Encoder::new("m", DType::F32);
-        exact.encode(&numbers).unwrap();
-        let error = Encoder::new("m", DType::F16).encode(&[1e6]).unwrap_err().to_string();
-        assert_eq!(error, "tensor m: 1000000 is too large for F16; export as f32");
+        let mut exact = Tally::new("m", DType::F32);
+        exact.add(&encode("m", DType::F32, &numbers).unwrap());
         assert_eq!(exact.report(&[1]).relative_rms_error, 0.0);
+        let error = encode("m", DType::F16, &[1e6]).err().unwrap().to_string();
+        assert_eq!(error, "tensor m: 1000000 is too large for F16; export as f32");
     }
 }

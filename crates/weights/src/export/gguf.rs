@@ -1,6 +1,6 @@
 //! A model package: GGUF files and `manifest.json`.
 
-use super::encode::Encoder;
+use super::encode::{Tally, encode};
 use super::merged::{Merged, is_linear};
 use super::{CARD_FILE, ExportError, GgufType, Options, TensorReport, io_error, write_file};
 use crate::atomic::AtomicFile;
@@ -33,13 +33,14 @@ pub(super) fn write(
         let path = folder.join(&name);
         let mut file = AtomicFile::create(&path).map_err(|error| io_error(&path, error))?;
         let streamed = shard.write_streamed(&mut file, &mut |tensor, out| {
-            let mut encoder = Encoder::new(&tensor.name, tensor.dtype);
+            let mut tally = Tally::new(&tensor.name, tensor.dtype);
             let (rows, columns) = (tensor.rows(), tensor.columns());
-            merged.each_chunk(&tensor.name, 0..rows, columns, &mut |numbers| {
-                let bytes = encoder.encode(&numbers)?;
-                Ok(out.write_all(&bytes).map_err(GgufError::Write)?)
+            let encoded = |numbers: Vec<f32>| encode(&tensor.name, tensor.dtype, &numbers);
+            merged.each_piece(&tensor.name, 0..rows, columns, encoded, |rows| {
+                tally.add(&rows);
+                Ok(out.write_all(&rows.bytes).map_err(GgufError::Write)?)
             })?;
-            reports.push(encoder.report(&tensor.shape));
+            reports.push(tally.report(&tensor.shape));
             Ok::<_, ExportError>(())
         });
         streamed.map_err(|error: ExportError| error.at(&path))?;

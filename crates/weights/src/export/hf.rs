@@ -1,6 +1,6 @@
 //! HF folders: safetensors, `config.json` and the tokenizer; plain or with GPTQ's matrices.
 
-use super::encode::Encoder;
+use super::encode::{Tally, encode};
 use super::gptq::{self, GROUP, PACKED, Packed};
 use super::merged::Merged;
 use super::{ExportError, Options, TensorReport, io_error, write_file};
@@ -253,38 +253,45 @@ fn write_plain(
 ) -> Result<TensorReport, ExportError> {
     let head_dim = merged.config().head_dim;
     let dtype = if source.columns.is_some() { DType::F16 } else { DType::F32 };
-    let mut encoder = Encoder::new(&source.name, dtype);
+    let mut tally = Tally::new(&source.name, dtype);
     // All of a vector is one row of its GGUF tensor.
     let (rows, columns) = match source.columns {
         Some(columns) => (source.rows.clone(), columns),
         None => (0..1, source.rows.end),
     };
-    merged.each_chunk(&source.gguf, rows, columns, &mut |numbers| {
+    let encoded = |numbers: Vec<f32>| {
         let numbers = match source.columns {
             Some(columns) if source.permuted => row_order::to_hf(&numbers, head_dim, columns),
             Some(_) => numbers,
             None => numbers[source.rows.clone()].to_vec(),
         };
-        let bytes = encoder.encode(&numbers)?;
-        Ok(out.write_all(&bytes).map_err(SafeTensorsError::Write)?)
+        encode(&source.name, dtype, &numbers)
+    };
+    merged.each_piece(&source.gguf, rows, columns, encoded, |rows| {
+        tally.add(&rows);
+        Ok(out.write_all(&rows.bytes).map_err(SafeTensorsError::Write)?)
     })?;
-    Ok(encoder.report(&source.shape()))
+    Ok(tally.report(&source.shape()))
 }
 
 /// A matrix in GPTQ's form: the blocks of a Q4_0 file, repacked.
 fn pack(merged: &mut Merged<'_>, source: &Source) -> Result<(Packed, TensorReport), ExportError> {
     let head_dim = merged.config().head_dim;
     let columns = source.columns.unwrap_or_default();
-    let mut encoder = Encoder::new(&source.name, DType::Q4_0);
+    let mut tally = Tally::new(&source.name, DType::Q4_0);
     let mut blocks = Vec::new();
-    merged.each_chunk(&source.gguf, source.rows.clone(), columns, &mut |numbers| {
+    let encoded = |numbers: Vec<f32>| {
         let numbers = match source.permuted {
             true => row_order::to_hf(&numbers, head_dim, columns),
             false => numbers,
         };
-        blocks.extend(encoder.encode(&numbers)?);
+        encode(&source.name, DType::Q4_0, &numbers)
+    };
+    merged.each_piece(&source.gguf, source.rows.clone(), columns, encoded, |rows| {
+        tally.add(&rows);
+        blocks.extend(rows.bytes);
         Ok(())
     })?;
-    let report = encoder.report(&source.shape());
+    let report = tally.report(&source.shape());
     Ok((gptq::pack(&blocks, source.rows.len(), columns), report))
 }
