@@ -16,8 +16,17 @@ pub enum Field {
 pub struct AskError {
     /// Where.
     pub field: Field,
-    /// What, and what to do.
-    pub message: String,
+    /// What.
+    pub problem: Problem,
+}
+
+/// What is wrong with a field. [`crate::words`] has the words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// The text is blank.
+    NoText,
+    /// The features cannot be asked.
+    Features(TaskError),
 }
 
 /// Checks the text and reads the feature list. Features that the chosen template describes keep its description
@@ -27,8 +36,7 @@ pub struct AskError {
 /// A blank text, or what [`parse_feature_list`] finds wrong with the list.
 pub fn ask(text: &str, list: &str, template: &[Feature]) -> Result<Vec<Feature>, AskError> {
     if text.trim().is_empty() {
-        let message = "Paste a product text first.".to_owned();
-        return Err(AskError { field: Field::Text, message });
+        return Err(AskError { field: Field::Text, problem: Problem::NoText });
     }
     asked_features(list, template)
 }
@@ -39,10 +47,14 @@ pub fn ask(text: &str, list: &str, template: &[Feature]) -> Result<Vec<Feature>,
 /// What [`parse_feature_list`] finds wrong with it.
 pub fn asked_features(list: &str, template: &[Feature]) -> Result<Vec<Feature>, AskError> {
     features(list, template)
-        .map_err(|error| AskError { field: Field::Features, message: sentence(&error.to_string()) })
+        .map_err(|error| AskError { field: Field::Features, problem: Problem::Features(error) })
 }
 
-fn features(list: &str, template: &[Feature]) -> Result<Vec<Feature>, TaskError> {
+/// The same, without naming the field.
+///
+/// # Errors
+/// What [`parse_feature_list`] finds wrong with it.
+pub fn features(list: &str, template: &[Feature]) -> Result<Vec<Feature>, TaskError> {
     let described = |feature: Feature| {
         template.iter().find(|known| known.name == feature.name).cloned().unwrap_or(feature)
     };
@@ -91,7 +103,11 @@ mod tests {
     fn each_field_has_its_own_error() {
         assert_eq!(ask(" \n", "Brand", &[]).unwrap_err().field, Field::Text);
         assert_eq!(ask("a lamp", " ", &[]).unwrap_err().field, Field::Features);
-        assert!(ask("a lamp", "Brand, Brand", &[]).unwrap_err().message.contains("Brand"));
+        let twice = TaskError::DuplicateFeature { name: "Brand".into() };
+        assert_eq!(
+            ask("a lamp", "Brand, Brand", &[]).unwrap_err().problem,
+            Problem::Features(twice)
+        );
         assert_eq!(sentence("wrong"), "Wrong.");
         assert_eq!(sentence("model.gguf: cut off"), "model.gguf: cut off.");
     }

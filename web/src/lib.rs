@@ -19,3 +19,4 @@ pub mod rows_in_view;
 pub mod templates;
 pub mod traffic;
 pub mod units;
+pub mod words;

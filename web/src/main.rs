@@ -5,6 +5,7 @@
 //!
 //! | test id | element |
 //! |---|---|
+//! | `language` | select of the page's language; values are tags, `en` and `nl` |
 //! | `text` (id `text`) | product text, a textarea |
 //! | `text-count` | its number of characters |
 //! | `text-clear`, `sample-0`, `sample-1`, … | buttons under it |

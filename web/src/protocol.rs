@@ -465,31 +465,6 @@ impl Failure {
         Self { kind, message: message.into() }
     }
 
-    /// What the reader can do about it.
-    pub fn advice(&self) -> &'static str {
-        match self.kind {
-            FailureKind::NoGpu => "Switch on WebGPU or use another browser.",
-            FailureKind::DeviceLost => {
-                "The browser took the GPU away, often after sleep, a driver update or too much load. Restart the engine; \
-                 the model is read from this device."
-            }
-            FailureKind::OutOfMemory => {
-                "Close other tabs or programs that use the GPU, ask for fewer features at once, or choose a smaller model."
-            }
-            FailureKind::Network => {
-                "Check the connection and try again: the download goes on where it stopped."
-            }
-            FailureKind::HashMismatch => {
-                "The damaged file was deleted. Try again; if it happens twice, the file on the server is wrong."
-            }
-            FailureKind::Model => {
-                "Try again, or use another model; if it happens twice, this one is damaged or not supported."
-            }
-            FailureKind::Input => "Change the text or the features and try again.",
-            FailureKind::Internal => "Restart the engine; earlier results stay.",
-        }
-    }
-
     /// Whether only a new worker helps.
     pub fn needs_restart(&self) -> bool {
         matches!(self.kind, FailureKind::DeviceLost | FailureKind::Internal)

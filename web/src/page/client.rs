@@ -11,6 +11,7 @@ use hangtag_web::protocol::{
     Failure, FailureKind, FromWorker, Package, RunId, RunStep, Storage, ToWorker, VERSION,
 };
 use hangtag_web::traffic::Request;
+use hangtag_web::words::Said;
 use js_sys::Array;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
@@ -126,7 +127,7 @@ impl Client {
             rows: features.iter().map(|feature| Row::new(&feature.name)).collect(),
             phase: ArcRwSignal::new(Phase::Waiting),
             part: ArcRwSignal::new(None),
-            began: device::time_of_day(),
+            began_ms: js_sys::Date::now(),
             features: features.as_slice().into(),
             category: state.template_category(),
             product: None,
@@ -141,7 +142,8 @@ impl Client {
         let lacks = state.model.get_untracked() == Model::Absent
             && state.package.with_untracked(Option::is_none);
         if lacks {
-            state.choice.problem.set(Some("choose a model first: a GGUF file".to_owned()));
+            let problem = Said::new(|words| words.model_choice.choose_first.to_owned());
+            state.choice.problem.set(Some(problem));
             if let Some(card) = document().get_element_by_id("model") {
                 card.scroll_into_view();
             }

@@ -1,10 +1,10 @@
 //! The features to look for.
 
 use hangtag_web::ask::{Field, count_features};
-use hangtag_web::units::plural;
 use leptos::prelude::*;
 
 use super::own_templates::OwnTemplates;
+use super::speech::say;
 use super::state::State;
 use super::template_choice::{SaveTemplate, TemplateChoice};
 use super::text_panel::{FieldError, invalid};
@@ -13,11 +13,12 @@ use super::text_panel::{FieldError, invalid};
 #[component]
 pub fn FeaturePanel() -> impl IntoView {
     let state = expect_context::<State>();
-    let count = move || plural(state.list.with(|list| count_features(list)), "feature", "features");
+    let count =
+        move || state.speech.get().ask.feature_count(state.list.with(|list| count_features(list)));
     view! {
         <section class="field">
             <div class="field-head">
-                <label for="features">"Features"</label>
+                <label for="features">{say(|words| words.ask.features)}</label>
                 <span class="count" data-testid="features-count">{count}</span>
             </div>
             <textarea
@@ -40,7 +41,7 @@ pub fn FeaturePanel() -> impl IntoView {
             <div class="chips">
                 <TemplateChoice />
                 <SaveTemplate />
-                <span class="hint" id="features-hint">"Separate with commas or lines"</span>
+                <span class="hint" id="features-hint">{say(|words| words.ask.features_hint)}</span>
             </div>
             <OwnTemplates />
         </section>

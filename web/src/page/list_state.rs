@@ -6,6 +6,7 @@ use hangtag_products::Products;
 use hangtag_web::list::{Counts, Entry, Filter, Setup};
 use hangtag_web::pace::Pace;
 use hangtag_web::protocol::Failure;
+use hangtag_web::words::Said;
 use leptos::prelude::*;
 
 /// The list on the page, if any.
@@ -24,7 +25,7 @@ pub struct ListState {
     /// Where the work stands.
     pub phase: RwSignal<ListPhase>,
     /// Why a file was not opened, or the list not started.
-    pub problem: RwSignal<Option<String>>,
+    pub problem: RwSignal<Option<Said>>,
     /// What stopped the work.
     pub failure: RwSignal<Option<Failure>>,
     /// Why the list is not kept on this device.

@@ -6,7 +6,7 @@ use hangtag_task::{Feature, FeatureValue, Template};
 use hangtag_web::ask::AskError;
 use hangtag_web::correction::{Checked, Correction, Settled, TrainingRows};
 use hangtag_web::protocol::{Failure, Gpu, LoadStep, Loaded, Package, RunId, RunStats, RunStep};
-use hangtag_web::templates::{Chosen, Templates};
+use hangtag_web::templates::{Chosen, TemplateError, Templates};
 use hangtag_web::traffic::Request;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use super::choice_state::ChoiceState;
 use super::device::Obstacle;
 use super::list_state::ListState;
 use super::remember;
+use super::speech::Speech;
 
 /// Earlier results that the page keeps.
 const MAX_RUNS: usize = 20;
@@ -27,6 +28,8 @@ const FIRST_FEATURES: &str = "Brand, Product type, Color, Material, Size";
 /// Everything that the page shows.
 #[derive(Clone, Copy)]
 pub struct State {
+    /// The language.
+    pub speech: Speech,
     /// The product text, as in its field.
     pub text: RwSignal<String>,
     /// The feature list, as in its field.
@@ -128,8 +131,8 @@ pub struct Run {
     pub phase: ArcRwSignal<Phase>,
     /// The part of a long text that is being read, from 1, and how many there are.
     pub part: ArcRwSignal<Option<(usize, usize)>>,
-    /// Time of day when it began.
-    pub began: String,
+    /// When it began, in milliseconds since 1970.
+    pub began_ms: f64,
     /// What was asked.
     pub features: Arc<[Feature]>,
     /// The category of the template that was chosen; may be empty.
@@ -237,6 +240,7 @@ impl State {
     /// A fresh state with the text and features of the last visit.
     pub fn remembered() -> Self {
         let state = Self {
+            speech: Speech::remembered(),
             text: RwSignal::new(remember::get(TEXT_KEY).unwrap_or_default()),
             list: RwSignal::new(
                 remember::get(FEATURES_KEY).unwrap_or_else(|| FIRST_FEATURES.to_owned()),
@@ -294,18 +298,18 @@ impl State {
     /// Changes the person's own templates and keeps them.
     ///
     /// # Errors
-    /// Why the change was not made, or not kept, in words.
+    /// Why the change was not made, or not kept.
     pub fn change_templates<T>(
         &self,
-        change: impl FnOnce(&mut Templates) -> Result<T, String>,
-    ) -> Result<T, String> {
+        change: impl FnOnce(&mut Templates) -> Result<T, TemplateError>,
+    ) -> Result<T, TemplateError> {
         let mut own = self.own_templates.get_untracked();
         let changed = change(&mut own)?;
         let is_kept = remember::set(TEMPLATES_KEY, &own);
         self.own_templates.set(own);
         match is_kept {
             true => Ok(changed),
-            false => Err("The browser did not keep it; export it to a file.".to_owned()),
+            false => Err(TemplateError::NotKept),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use hangtag_web::protocol::{Failure, FailureKind, Storage};
 use hangtag_web::units::bytes;
+use hangtag_web::words::Language::English;
 use hangtag_weights::hash::sha256_source;
 use hangtag_weights::{ByteSource, Manifest, ManifestFile};
 use wasm_bindgen::JsValue;
@@ -90,8 +91,8 @@ async fn copy(
     if let Some(free) = shelf::look(files).await.free_bytes().filter(|free| *free < needed) {
         let words = format!(
             "the browser would keep {} more for this page, and it has {}",
-            bytes(free),
-            bytes(needed)
+            bytes(English, free),
+            bytes(English, needed)
         );
         return Ok(Err(words));
     }
