@@ -13,7 +13,7 @@ mod workbook;
 mod write;
 
 pub use encoding::{Encoding, decode};
-pub use error::ListError;
+pub use error::{ListError, RowError};
 pub use lines::Lines;
 pub use list::{Form, Products, Row, delimiter, without_byte_order_mark};
 #[cfg(feature = "workbook")]

@@ -2,6 +2,7 @@
 
 mod accessibility;
 mod corrections;
+mod language;
 mod list;
 mod models;
 mod offline;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use gloo::utils::window;
-use hangtag_products::{ListError, Products};
+use hangtag_products::{ListError, Products, RowError};
 use hangtag_task::FeatureValue;
 use hangtag_web::ask::asked_features;
 use hangtag_web::correction::Correction;
@@ -159,7 +159,10 @@ impl Client {
         let setup = Setup { text_columns, features, category: state.template_category() };
         let head = Head { name: open.name.clone(), setup: Some(setup.clone()) };
         self.keep(async move |store| store.begin(&head).await);
-        let entry = |problem| Entry { answer: Some(Err(problem)), ..Entry::default() };
+        let entry = |problem: RowError| Entry {
+            answer: Some(Err(problem.to_string())),
+            ..Entry::default()
+        };
         let entries: Vec<Entry> = open
             .products
             .rows

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hangtag_products::Products;
+use hangtag_products::{Products, RowError};
 use hangtag_web::list::{Counts, Entry, Filter, Setup};
 use hangtag_web::pace::Pace;
 use hangtag_web::protocol::Failure;
@@ -131,7 +131,7 @@ impl ListState {
     }
 
     /// The text of a product, or why there is none.
-    pub fn text(&self, index: usize) -> Result<String, String> {
+    pub fn text(&self, index: usize) -> Result<String, RowError> {
         let columns = self.read_columns();
         let row = |list: &Arc<OpenList>| Some(list.products.rows.get(index)?.text(&columns));
         self.open.with(|list| list.as_ref().and_then(row)).unwrap_or_else(|| Ok(String::new()))

@@ -205,8 +205,12 @@ fn ProductRow(index: usize, features: Memo<Vec<Feature>>) -> impl IntoView {
         match &entry.answer {
             Some(Err(problem)) => {
                 let columns = features.with(Vec::len).max(1).to_string();
-                view! { <td class="problem" colspan=columns><span>{problem.clone()}</span></td> }
-                    .into_any()
+                // What the file lacks is known in every language, what the engine says is English.
+                let problem = match text.get() {
+                    Err(error) => speech.get().row_error(&error),
+                    Ok(_) => problem.clone(),
+                };
+                view! { <td class="problem" colspan=columns><span>{problem}</span></td> }.into_any()
             }
             _ => (0..features.with(Vec::len))
                 .map(|feature| cell(speech.get(), &entry, feature))
@@ -231,7 +235,7 @@ fn ProductRow(index: usize, features: Memo<Vec<Feature>>) -> impl IntoView {
                 >
                     <span class="line">{line.map(|line| line.to_string())}</span>
                     <span class="start" dir="auto">
-                        {move || text.get().unwrap_or_else(|problem| format!("({problem})"))}
+                        {move || text.get().unwrap_or_else(|problem| format!("({})", speech.get().row_error(&problem)))}
                     </span>
                 </button>
             </th>

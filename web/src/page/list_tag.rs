@@ -33,7 +33,7 @@ pub fn ListTag() -> impl IntoView {
                 Err(problem) => view! {
                     <div class="tag" data-testid="list-tag">
                         <h3>{title}</h3>
-                        <p class="note">{move || speech.get().list.not_read(&problem)}</p>
+                        <p class="note">{move || speech.get().list.not_read(&speech.get().row_error(&problem))}</p>
                     </div>
                 }
                 .into_any(),

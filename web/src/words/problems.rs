@@ -1,6 +1,6 @@
 //! What is wrong with what was typed, or with a file. The crates' own errors are typed; their English is theirs.
 
-use hangtag_products::ListError;
+use hangtag_products::{ListError, RowError};
 use hangtag_task::{MAX_FEATURES, MAX_NAME_CHARS, TaskError};
 
 use crate::ask::{AskError, Problem, sentence};
@@ -97,6 +97,14 @@ impl Messages {
             Dutch => dutch_list_error(error),
         }
     }
+
+    /// Why there is no text of a product, to stand in a sentence.
+    pub fn row_error(&self, error: &RowError) -> String {
+        match self.language {
+            English => error.to_string(),
+            Dutch => dutch_row_error(error),
+        }
+    }
 }
 
 fn task_error(language: Language, error: &TaskError) -> String {
@@ -168,6 +176,28 @@ fn dutch_list_error(error: &ListError) -> String {
     }
 }
 
+fn dutch_row_error(error: &RowError) -> String {
+    match error {
+        RowError::OpenQuote => "hier begint een aanhalingsteken dat niet wordt gesloten".to_owned(),
+        RowError::Width { cells, columns } => {
+            format!(
+                "{} cellen waar de kop er {} heeft",
+                count(Dutch, *cells),
+                count(Dutch, *columns)
+            )
+        }
+        RowError::NotUtf8 => "de tekst is geen UTF-8".to_owned(),
+        RowError::NotObject => "geen JSON-object".to_owned(),
+        RowError::NotJson(message) => format!("geen JSON: {message}"),
+        RowError::NotString { column } => format!("{column:?} is geen tekst"),
+        RowError::Empty => "de tekst is leeg".to_owned(),
+        RowError::NoColumn { columns } => {
+            let names: Vec<String> = columns.iter().map(|name| format!("{name:?}")).collect();
+            format!("geen {}", names.join(" of "))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +223,12 @@ mod tests {
                 "{english} {dutch}"
             );
         }
+        let row = RowError::Width { cells: 1_001, columns: 2 };
+        let words = Language::EACH.map(|language| language.messages().row_error(&row));
+        assert_eq!(
+            words,
+            ["1001 fields where the header has 2", "1.001 cellen waar de kop er 2 heeft"]
+        );
         for error in [ListError::Empty, ListError::NotText, ListError::Csv("‹x›".to_owned())] {
             let [english, dutch] =
                 Language::EACH.map(|language| language.messages().list_error(&error));
