@@ -5,6 +5,7 @@ mod corrections;
 mod list;
 mod models;
 mod offline;
+mod recovery;
 mod stage;
 mod templates;
 mod traffic;

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use super::card_text::CardText;
 use super::client::Client;
 use super::model_choice::ModelChoice;
+use super::recovery::RestartNote;
 use super::state::{Model, State};
 
 /// Card with the model's facts, progress and buttons.
@@ -46,6 +47,7 @@ pub fn ModelCard() -> impl IntoView {
                 Model::Ready(model) => view! { <Ready model /> }.into_any(),
                 Model::Failed(failure) => view! { <Broken failure /> }.into_any(),
             }}
+            <RestartNote />
             <Show when=on_software>
                 <p class="note" data-testid="software-gpu">
                     "This browser plays the GPU on the CPU: everything works, slowly. Hardware acceleration may be \
