@@ -15,6 +15,7 @@ pub mod markdown;
 pub mod observe;
 pub mod pace;
 pub mod protocol;
+pub mod recovery;
 pub mod rows_in_view;
 pub mod templates;
 pub mod traffic;

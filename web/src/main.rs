@@ -27,6 +27,7 @@
 //! | `model-progress` | its progress; `data-step`: `waiting`, `downloading`, `keeping`, `checking`, `uploading` |
 //! | `model-downloaded` | `data-bytes`: bytes that this visit fetched |
 //! | `model-error`, `model-notice` | failure of loading; why the model could not be kept |
+//! | `model-restarted` | a word that the engine broke down and was started again by itself |
 //! | `model-needs`, `model-keep` | its licence and memory before it is loaded; the box to keep a copy of one's own file |
 //! | `model-reduced` | notice that memory is short, and what that changes |
 //! | `model-choice`, `model-drop`, `model-file`, `model-folder` | the choice of another model: where a file is dropped, the inputs |

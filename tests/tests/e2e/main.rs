@@ -6,6 +6,7 @@ mod language;
 mod list;
 mod models;
 mod offline;
+mod recovery;
 mod stage;
 mod templates;
 mod traffic;

@@ -20,6 +20,7 @@ impl Client {
         let choice = self.state.choice;
         choice.problem.set(None);
         choice.is_opening.set(true);
+        self.recovery.take_reload();
         self.asked.set_value(Some(chosen.clone()));
         match self.state.model.get_untracked() {
             // Nobody is there to ask; the new worker does it first.

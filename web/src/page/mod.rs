@@ -23,6 +23,7 @@ mod model_card;
 mod model_choice;
 mod own_templates;
 mod privacy;
+mod recovery;
 mod remember;
 mod results;
 mod results_actions;

@@ -9,6 +9,7 @@ use super::card_text::CardText;
 use super::client::Client;
 use super::failure_words::FailureWords;
 use super::model_choice::ModelChoice;
+use super::recovery::RestartNote;
 use super::speech::{say, speech};
 use super::state::{Model, State};
 
@@ -51,6 +52,7 @@ pub fn ModelCard() -> impl IntoView {
                 Model::Ready(model) => view! { <Ready model /> }.into_any(),
                 Model::Failed(failure) => view! { <Broken failure /> }.into_any(),
             }}
+            <RestartNote />
             <Show when=on_software>
                 <p class="note" data-testid="software-gpu">
                     {say(|words| words.model.on_software)}

@@ -54,6 +54,8 @@ pub struct State {
     pub shown: RwSignal<Option<RunId>>,
     /// Why the last run failed.
     pub failure: RwSignal<Option<Failure>>,
+    /// Why the engine was started again by itself.
+    pub restarted: RwSignal<Option<Failure>>,
     /// The feature pointed at, an index into the shown run.
     pub active: RwSignal<Option<usize>>,
     /// The last proof of the policy: page and worker blocked.
@@ -255,6 +257,7 @@ impl State {
             runs: RwSignal::new(Vec::new()),
             shown: RwSignal::new(None),
             failure: RwSignal::new(None),
+            restarted: RwSignal::new(None),
             active: RwSignal::new(None),
             isolation: RwSignal::new(Isolation::default()),
             requests: RwSignal::new(Vec::new()),
