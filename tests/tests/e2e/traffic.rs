@@ -10,7 +10,7 @@ use crate::stage::{Stage, stage};
 use crate::{FEATURES, TEXT};
 
 const LOGGED: BrowserOptions =
-    BrowserOptions { net_log: true, without_webgpu: false, phone: false };
+    BrowserOptions { net_log: true, without_webgpu: false, without_storage: false, phone: false };
 
 /// Ends the browser; what it asked for in the name of the page, at other sites than the page's own.
 fn foreign_requests(stage: Stage) -> Result<(usize, Vec<String>)> {
