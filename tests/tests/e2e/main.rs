@@ -2,6 +2,7 @@
 
 mod accessibility;
 mod corrections;
+mod feature_rows;
 mod list;
 mod models;
 mod offline;

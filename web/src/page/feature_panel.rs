@@ -4,45 +4,108 @@ use hangtag_web::ask::{Field, count_features};
 use hangtag_web::units::plural;
 use leptos::prelude::*;
 
+use super::feature_rows::FeatureRows;
 use super::own_templates::OwnTemplates;
 use super::state::State;
 use super::template_choice::{SaveTemplate, TemplateChoice};
 use super::text_panel::{FieldError, invalid};
 
-/// Field for the feature list, with ready templates.
+/// Names whose kinds are told beside the plain field.
+const NAMES_TOLD: usize = 4;
+
+/// The feature list, as a field or as rows, with templates.
 #[component]
 pub fn FeaturePanel() -> impl IntoView {
     let state = expect_context::<State>();
-    let count = move || plural(state.list.with(|list| count_features(list)), "feature", "features");
+    let features = state.features;
+    let count =
+        move || plural(features.text.with(|list| count_features(list)), "feature", "features");
+    let title = move || match features.as_rows.get() {
+        true => view! { <h2 class="field-title" id="features-title">"Features"</h2> }.into_any(),
+        false => view! { <label for="features">"Features"</label> }.into_any(),
+    };
+    let editor = move || match features.as_rows.get() {
+        true => view! { <FeatureRows /> }.into_any(),
+        false => view! { <FeatureField /> }.into_any(),
+    };
     view! {
         <section class="field">
             <div class="field-head">
-                <label for="features">"Features"</label>
+                {title}
                 <span class="count" data-testid="features-count">{count}</span>
+                <ListOrRows />
             </div>
-            <textarea
-                id="features"
-                data-testid="features"
-                dir="auto"
-                rows="3"
-                spellcheck="false"
-                autocomplete="off"
-                placeholder="Brand, Color, Material"
-                aria-describedby="features-hint features-error"
-                aria-invalid=move || invalid(state, Field::Features)
-                prop:value=state.list
-                on:input=move |event| {
-                    state.input_error.set(None);
-                    state.list.set(event_target_value(&event));
-                }
-            ></textarea>
+            {editor}
             <FieldError field=Field::Features id="features-error" />
             <div class="chips">
                 <TemplateChoice />
                 <SaveTemplate />
-                <span class="hint" id="features-hint">"Separate with commas or lines"</span>
             </div>
             <OwnTemplates />
         </section>
+    }
+}
+
+/// The plain field, and which of its features have a kind.
+#[component]
+fn FeatureField() -> impl IntoView {
+    let state = expect_context::<State>();
+    let features = state.features;
+    view! {
+        <textarea
+            id="features"
+            data-testid="features"
+            dir="auto"
+            rows="3"
+            spellcheck="false"
+            autocomplete="off"
+            placeholder="Brand, Color, Material"
+            aria-describedby="features-hint features-error"
+            aria-invalid=move || invalid(state, Field::Features)
+            prop:value=features.text
+            on:input=move |event| {
+                state.input_error.set(None);
+                features.write(event_target_value(&event));
+            }
+        ></textarea>
+        <p class="hint" id="features-hint">
+            "Separate with commas or lines"
+            {move || with_kinds(&features.list.with(|list| {
+                list.names_with_kind().into_iter().map(str::to_owned).collect::<Vec<_>>()
+            }))}
+        </p>
+    }
+}
+
+fn with_kinds(names: &[String]) -> Option<String> {
+    let told = names.iter().take(NAMES_TOLD).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(NAMES_TOLD) {
+        _ if names.is_empty() => None,
+        None | Some(0) => Some(format!(" · with a kind: {told}")),
+        Some(more) => Some(format!(" · with a kind: {told} and {more} more")),
+    }
+}
+
+/// The plain field is quick, the rows have kinds.
+#[component]
+fn ListOrRows() -> impl IntoView {
+    let as_rows = expect_context::<State>().features.as_rows;
+    let button = move |rows: bool, test_id: &'static str, words: &'static str| {
+        view! {
+            <button
+                type="button"
+                data-testid=test_id
+                aria-pressed=move || if as_rows.get() == rows { "true" } else { "false" }
+                on:click=move |_| as_rows.set(rows)
+            >
+                {words}
+            </button>
+        }
+    };
+    view! {
+        <div class="switch narrow" role="group" aria-label="How the features are written">
+            {button(false, "features-as-text", "Quick list")}
+            {button(true, "features-as-rows", "With kinds")}
+        </div>
     }
 }
