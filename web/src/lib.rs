@@ -6,6 +6,7 @@ pub mod ask;
 pub mod chosen;
 pub mod correction;
 pub mod export;
+pub mod feature_list;
 pub mod highlight;
 #[cfg(target_arch = "wasm32")]
 pub mod isolation;

@@ -11,6 +11,10 @@
 //! | `text-clear`, `sample-0`, `sample-1`, … | buttons under it |
 //! | `features` (id `features`) | feature list, a textarea |
 //! | `features-count` | number of features in it |
+//! | `features-as-text`, `features-as-rows` | the field, or rows with kinds in its place |
+//! | `feature-row`, `feature-row-name`, `feature-row-kind` | a row, `data-kind`; its fields |
+//! | `feature-row-unit`, `feature-row-choices`, `feature-fault` | the unit of a number, the choices; what is to be mended |
+//! | `feature-up`, `feature-down`, `feature-remove`, `feature-add`, `features-said` | buttons; what came of them |
 //! | `template` (id `template`) | select of templates; values are indices into `presets()`, or `own:NAME` |
 //! | `template-save`, `template-name`, `template-save-name` | saving the list as a template: the button, the field, the second button |
 //! | `own-templates`, `own-template` | the own templates; `data-name` |

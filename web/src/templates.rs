@@ -3,6 +3,8 @@
 use hangtag_task::{Feature, TaskError, Template, presets};
 use serde::{Deserialize, Serialize};
 
+use crate::ask::AskError;
+
 /// Most characters of a template's name.
 const MAX_NAME_CHARS: usize = 60;
 
@@ -32,6 +34,8 @@ pub enum TemplateError {
     NotKept,
     /// What is wrong with its features.
     Features(TaskError),
+    /// What is wrong with the field that it was to be saved from.
+    Asked(AskError),
 }
 
 impl From<TaskError> for TemplateError {

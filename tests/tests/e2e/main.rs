@@ -2,6 +2,7 @@
 
 mod accessibility;
 mod corrections;
+mod feature_rows;
 mod language;
 mod list;
 mod models;

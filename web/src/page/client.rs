@@ -114,7 +114,8 @@ impl Client {
             return;
         }
         let text = state.text.get_untracked();
-        let asked = ask::ask(&text, &state.list.get_untracked(), &state.template_features());
+        let list = state.features.text.get_untracked();
+        let asked = ask::ask(&text, &list, &state.features.known());
         state.input_error.set(asked.as_ref().err().cloned());
         let Ok(features) = asked else {
             focus_first_invalid();
@@ -443,7 +444,7 @@ fn bring_results_into_sight() {
 pub(super) fn focus_first_invalid() {
     // After the signals have reached the document.
     request_animation_frame(|| {
-        if let Ok(Some(field)) = document().query_selector("textarea[aria-invalid=true]") {
+        if let Ok(Some(field)) = document().query_selector("[aria-invalid=true]") {
             let _ = field.unchecked_into::<web_sys::HtmlElement>().focus();
         }
     });

@@ -1,6 +1,5 @@
 //! Start, Pause and Go on, for a list.
 
-use hangtag_web::ask::asked_features;
 use leptos::prelude::*;
 
 use super::client::Client;
@@ -54,12 +53,9 @@ pub fn ListActions() -> impl IntoView {
 /// Whether fields and columns ask for something else than the rows were filled in with.
 fn is_changed(state: State) -> bool {
     let Some(setup) = state.products.setup.get() else { return false };
-    state.template.track();
-    let names = state.list.with(|list| asked_features(list, &[])).unwrap_or_default();
-    let same = names
-        .iter()
-        .map(|feature| &feature.name)
-        .eq(setup.features.iter().map(|feature| &feature.name));
+    state.features.text.track();
+    state.features.list.track();
+    let same = state.features.asked().is_ok_and(|features| features == setup.features);
     !same || state.products.text_columns.with(|columns| *columns != setup.text_columns)
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use gloo::utils::window;
 use hangtag_products::{ListError, Products, RowError};
 use hangtag_task::FeatureValue;
-use hangtag_web::ask::asked_features;
 use hangtag_web::correction::Correction;
 use hangtag_web::list::{Entry, Filled, MAX_FILE_BYTES, Parts, Setup};
 use hangtag_web::protocol::{Failure, RunId, ToWorker};
@@ -146,7 +145,7 @@ impl Client {
             return;
         }
         let (state, list) = (self.state, self.list());
-        let asked = asked_features(&state.list.get_untracked(), &state.template_features());
+        let asked = state.features.asked();
         state.input_error.set(asked.as_ref().err().cloned());
         let Ok(features) = asked else { return focus_first_invalid() };
         let text_columns = list.text_columns.get_untracked();

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choice_state::ChoiceState;
 use super::device::Obstacle;
+use super::feature_state::FeatureState;
 use super::list_state::ListState;
 use super::remember;
 use super::speech::Speech;
@@ -22,8 +23,6 @@ const MAX_RUNS: usize = 20;
 const TEXT_KEY: &str = "hangtag.text";
 const TEMPLATES_KEY: &str = "hangtag.templates";
 const VIEW_KEY: &str = "hangtag.view";
-const FEATURES_KEY: &str = "hangtag.features";
-const FIRST_FEATURES: &str = "Brand, Product type, Color, Material, Size";
 
 /// Everything that the page shows.
 #[derive(Clone, Copy)]
@@ -32,8 +31,8 @@ pub struct State {
     pub speech: Speech,
     /// The product text, as in its field.
     pub text: RwSignal<String>,
-    /// The feature list, as in its field.
-    pub list: RwSignal<String>,
+    /// The feature list.
+    pub features: FeatureState,
     /// The chosen template.
     pub template: RwSignal<Option<Chosen>>,
     /// The person's own templates.
@@ -244,9 +243,7 @@ impl State {
         let state = Self {
             speech: Speech::remembered(),
             text: RwSignal::new(remember::get(TEXT_KEY).unwrap_or_default()),
-            list: RwSignal::new(
-                remember::get(FEATURES_KEY).unwrap_or_else(|| FIRST_FEATURES.to_owned()),
-            ),
+            features: FeatureState::remembered(),
             template: RwSignal::new(None),
             own_templates: RwSignal::new(remember::get(TEMPLATES_KEY).unwrap_or_default()),
             input_error: RwSignal::new(None),
@@ -267,14 +264,8 @@ impl State {
         };
         // A full or forbidden storage costs only the memory of the fields.
         Effect::new(move |_| _ = remember::set(TEXT_KEY, &state.text.get()));
-        Effect::new(move |_| _ = remember::set(FEATURES_KEY, &state.list.get()));
         Effect::new(move |_| _ = remember::set(VIEW_KEY, &state.view.get()));
         state
-    }
-
-    /// The features that the chosen template describes.
-    pub fn template_features(&self) -> Vec<Feature> {
-        self.chosen_template().map(|template| template.features).unwrap_or_default()
     }
 
     /// The category that the chosen template is for; may be empty.
@@ -291,10 +282,8 @@ impl State {
     pub fn choose_template(&self, chosen: Option<Chosen>) {
         self.template.set(chosen);
         if let Some(template) = self.chosen_template() {
-            let names: Vec<&str> =
-                template.features.iter().map(|feature| feature.name.as_str()).collect();
             self.input_error.set(None);
-            self.list.set(names.join(", "));
+            self.features.show(&template.features);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Choosing a template, and saving the feature list as one.
 
 use hangtag_task::{Template, presets};
-use hangtag_web::ask::{Field, asked_features, features};
+use hangtag_web::ask::Field;
 use hangtag_web::templates::{Chosen, TemplateError};
 use hangtag_web::words::ready_name;
 use leptos::ev::SubmitEvent;
@@ -65,7 +65,7 @@ pub fn SaveTemplate() -> impl IntoView {
         request_animation_frame(move || drop(field.focus()));
     });
     let start = move |_| {
-        let asked = asked_features(&state.list.get_untracked(), &state.template_features());
+        let asked = state.features.asked();
         state.input_error.set(asked.as_ref().err().cloned());
         match asked {
             Ok(_) => is_naming.set(true),
@@ -76,11 +76,9 @@ pub fn SaveTemplate() -> impl IntoView {
         event.prevent_default();
         let name = field.get_untracked().map(|field| field.value()).unwrap_or_default();
         let category = state.template_category();
-        let list = state.list.get_untracked();
-        let saved =
-            features(&list, &state.template_features()).map_err(TemplateError::from).and_then(
-                |features| state.change_templates(|own| own.save(&name, &category, features)),
-            );
+        let saved = state.features.asked().map_err(TemplateError::Asked).and_then(|features| {
+            state.change_templates(|own| own.save(&name, &category, features))
+        });
         match saved {
             Ok(name) => {
                 problem.set(None);

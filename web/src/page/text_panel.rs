@@ -18,7 +18,7 @@ pub fn TextPanel() -> impl IntoView {
             state.input_error.set(None);
             state.template.set(None);
             state.text.set(sample.text.to_owned());
-            state.list.set(sample.features.to_owned());
+            state.features.begin(sample.features);
         };
         let test_id = format!("sample-{index}");
         view! {

@@ -8,6 +8,7 @@ mod part;
 
 mod ask;
 mod failures;
+mod features;
 mod frame;
 mod list;
 mod model;
@@ -21,6 +22,7 @@ mod unsupported;
 
 use serde::{Deserialize, Serialize};
 
+pub use features::Features;
 pub use said::Said;
 pub use templates::ready_name;
 
@@ -83,6 +85,8 @@ pub struct Messages {
     pub frame: frame::Frame,
     /// The fields for text and features.
     pub ask: ask::Ask,
+    /// The feature list with its kinds.
+    pub features: features::Features,
     /// What is wrong with what was typed, or with a file.
     pub problems: problems::Problems,
     /// Ready templates and the person's own.
@@ -107,6 +111,7 @@ static ENGLISH: Messages = Messages {
     language: Language::English,
     frame: frame::ENGLISH,
     ask: ask::ENGLISH,
+    features: features::ENGLISH,
     problems: problems::ENGLISH,
     templates: templates::ENGLISH,
     results: results::ENGLISH,
@@ -122,6 +127,7 @@ static DUTCH: Messages = Messages {
     language: Language::Dutch,
     frame: frame::DUTCH,
     ask: ask::DUTCH,
+    features: features::DUTCH,
     problems: problems::DUTCH,
     templates: templates::DUTCH,
     results: results::DUTCH,
@@ -147,6 +153,7 @@ mod tests {
         let mut reading = Reading::new(language);
         messages.frame.read(&mut reading);
         messages.ask.read(&mut reading);
+        messages.features.read(&mut reading);
         messages.problems.read(&mut reading);
         messages.templates.read(&mut reading);
         messages.results.read(&mut reading);

@@ -5,10 +5,12 @@
 macro_rules! part {
     ($(#[$about:meta])* $part:ident { $($field:ident $(($($argument:ident: $kind:ty),+))?,)+ }) => {
         $(#[$about])*
+        #[allow(missing_docs, reason = "a text says itself what it is for")]
         pub struct $part {
             $(pub $field: part!(@type $($($kind),+)?),)+
         }
 
+        #[allow(missing_docs, reason = "as above")]
         impl $part {
             $($(pub fn $field(&self, $($argument: $kind),+) -> String {
                 (self.$field)($($argument),+)

@@ -87,6 +87,7 @@ impl Messages {
             TemplateError::Gone => problems.template_gone.to_owned(),
             TemplateError::NotKept => problems.template_not_kept.to_owned(),
             TemplateError::Features(error) => task_error(self.language, error),
+            TemplateError::Asked(error) => self.ask_error(error),
         }
     }
 
