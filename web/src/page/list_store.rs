@@ -1,14 +1,12 @@
 //! The list in the browser's database (IndexedDB), so that a reload or a crash loses nothing: the file as it was dropped,
 //! what is asked of it, and an entry for each product that has something to keep.
 
-use gloo::utils::window;
 use hangtag_web::list::{Entry, Setup};
-use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
+use hangtag_web::locks::try_lock;
+use js_sys::Uint8Array;
 use rexie::{ObjectStore, Rexie, Store, TransactionMode};
 use serde::{Deserialize, Serialize};
-use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 
 const DATABASE: &str = "hangtag";
 const LOCK: &str = "hangtag.list";
@@ -131,35 +129,14 @@ impl ListStore {
 /// Whether this tab got the lock on the database, and so has it until it is closed.
 async fn claimed() -> bool {
     for _ in 0..PATIENCE {
-        if try_claim().await {
+        if let Some(lock) = try_lock(LOCK).await {
+            lock.keep();
             return true;
         }
         // A page that is left gives its lock back a little after the next one has begun.
         gloo_timers::future::TimeoutFuture::new(200).await;
     }
     false
-}
-
-async fn try_claim() -> bool {
-    let locks = Reflect::get(&window().navigator(), &"locks".into()).unwrap_or_default();
-    let request = Reflect::get(&locks, &"request".into()).unwrap_or_default();
-    // Browsers without locks have WebGPU neither.
-    let Ok(request) = request.dyn_into::<Function>() else { return true };
-    let options = Object::new();
-    let _ = Reflect::set(&options, &"ifAvailable".into(), &true.into());
-    let answer = Promise::new(&mut |resolve, _| {
-        let held = Closure::once_into_js(move |lock: JsValue| {
-            let _ = resolve.call1(&JsValue::NULL, &JsValue::from_bool(!lock.is_null()));
-            // Held for as long as this promise is open.
-            Promise::new(&mut |resolve, _| {
-                if lock.is_null() {
-                    let _ = resolve.call0(&JsValue::NULL);
-                }
-            })
-        });
-        let _ = request.call3(&locks, &LOCK.into(), &options, &held);
-    });
-    JsFuture::from(answer).await.is_ok_and(|answer| answer.is_truthy())
 }
 
 fn json(value: &impl Serialize) -> JsValue {

@@ -168,7 +168,7 @@ fn LoadProgress(step: Option<LoadStep>) -> impl IntoView {
     let (name, words, done, total) = match &step {
         None => ("waiting", "Preparing …".to_owned(), 0, 0),
         Some(LoadStep::WaitingForOtherTab) => {
-            ("waiting", "Another tab is downloading it …".to_owned(), 0, 0)
+            ("waiting", "Another tab is loading it …".to_owned(), 0, 0)
         }
         Some(LoadStep::Downloading { done_bytes, total_bytes, bytes_per_second }) => {
             let rate = bytes(*bytes_per_second as u64);
@@ -210,6 +210,15 @@ fn LoadProgress(step: Option<LoadStep>) -> impl IntoView {
 
 #[component]
 fn Ready(model: Loaded) -> impl IntoView {
+    if model.in_other_tab {
+        return view! {
+            <p class="quiet-text" data-testid="model-in-other-tab">
+                "Another tab has it on the GPU and answers for this one too, so that it takes the memory only once. When that tab \
+                is closed, this one loads it."
+            </p>
+        }
+        .into_any();
+    }
     let came = match model.downloaded_bytes {
         0 => "read from this device, nothing downloaded".to_owned(),
         some => format!("{} downloaded", bytes(some)),
@@ -233,6 +242,7 @@ fn Ready(model: Loaded) -> impl IntoView {
         {reduced(&model.fit)
             .map(|words| view! { <p class="note" data-testid="model-reduced">{words}</p> })}
     }
+    .into_any()
 }
 
 #[component]
