@@ -129,7 +129,7 @@ pub fn RestartNote() -> impl IntoView {
             view! {
                 <div class="note" role="status" data-testid="model-restarted">
                     <p>
-                        "The engine broke down and was started again. It goes on with what was not done; answers stay."
+                        "The engine was started again by itself. It goes on with what was not done; answers stay."
                     </p>
                     <p>{sentence(&failure.message)}</p>
                     <div class="chips">
