@@ -31,6 +31,7 @@
 //! | `model-progress` | its progress; `data-step`: `waiting`, `downloading`, `keeping`, `checking`, `uploading` |
 //! | `model-downloaded` | `data-bytes`: bytes that this visit fetched |
 //! | `model-error`, `model-notice` | failure of loading; why the model could not be kept |
+//! | `model-in-other-tab` | a word that another tab has the model and answers for this one |
 //! | `model-restarted` | a word that the engine broke down and was started again by itself |
 //! | `model-needs`, `model-keep` | its licence and memory before it is loaded; the box to keep a copy of one's own file |
 //! | `model-reduced` | notice that memory is short, and what that changes |

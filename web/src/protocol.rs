@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::traffic::Request;
 
 /// Version of these messages. Raise it with every change of a field.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Number of one extraction, counted by the page from 1.
 pub type RunId = u32;
@@ -319,7 +319,7 @@ pub struct Gpu {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub enum LoadStep {
-    /// Another tab writes the same file; this one waits for it.
+    /// Another tab loads the model or writes its file; this one waits for it.
     WaitingForOtherTab,
     /// Bytes come over the network.
     Downloading {
@@ -366,6 +366,8 @@ pub struct Loaded {
     pub fit: Fit,
     /// Seconds from the request to load until now.
     pub seconds: f64,
+    /// Another tab has it there and answers for this one.
+    pub in_other_tab: bool,
 }
 
 /// Where a model's bytes are.

@@ -9,6 +9,7 @@ mod models;
 mod offline;
 mod recovery;
 mod stage;
+mod tabs;
 mod templates;
 mod traffic;
 

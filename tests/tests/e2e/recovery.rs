@@ -1,5 +1,5 @@
 //! Engines that die at work. The page has no door for that: the test puts a few lines before the worker's script, which lets
-//! it throw or destroy its GPU device as a browser does, and listens to what the page asks of it.
+//! it throw or destroy its GPU device as a browser does and count what it takes of the GPU, and listens to what the page asks.
 
 use anyhow::Result;
 use hangtag_tests::browser::BrowserOptions;
@@ -17,6 +17,12 @@ const FAULTS: &str = r#"
             const device = await request.apply(this, wishes);
             devices.push(device);
             return device;
+        };
+        const create = GPUDevice.prototype.createBuffer;
+        let gpuBytes = 0;
+        GPUDevice.prototype.createBuffer = function (wish) {
+            postMessage({ gpuBytes: gpuBytes += wish.size });
+            return create.call(this, wish);
         };
         const faults = {
             throw: () => setTimeout(() => { throw new Error('a fault of the test') }),
@@ -40,6 +46,13 @@ const FAULTS: &str = r#"
     window.Worker = class extends Worker {
         constructor(...wishes) {
             super(...wishes);
+            this.gpuBytes = 0;
+            this.addEventListener('message', event => {
+                if (event.data.gpuBytes) {
+                    event.stopImmediatePropagation();
+                    this.gpuBytes = event.data.gpuBytes;
+                }
+            });
             workers.push(this);
         }
         fault(name) {
@@ -56,7 +69,7 @@ const FAULTS: &str = r#"
 
 impl Stage {
     /// Lets every page that is opened from now on have its faults.
-    fn allow_faults(&self) -> Result<()> {
+    pub fn allow_faults(&self) -> Result<()> {
         self.browser.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({"source": FAULTS}))
     }
 
@@ -69,7 +82,23 @@ impl Stage {
         self.browser.script("return workers.length", vec![]).await
     }
 
-    async fn finishes(&self) -> Result<Vec<Row>> {
+    /// Bytes of GPU buffers that the page's worker has made so far.
+    pub async fn gpu_bytes(&self) -> Result<u64> {
+        self.browser.script("return workers.at(-1).gpuBytes", vec![]).await
+    }
+
+    /// Waits until some of the [`MANY`] features are answered.
+    pub async fn some_are_answered(&self) -> Result<()> {
+        self.browser
+            .until("no feature is answered", async || {
+                let pending = self.count("[data-testid=row][data-state=pending]").await?;
+                Ok((pending < MANY).then_some(()))
+            })
+            .await
+    }
+
+    /// Waits for the end of a run, which must be a good one.
+    pub async fn finishes(&self) -> Result<Vec<Row>> {
         let ends = ["finished", "failed", "stopped"];
         let phase = self.browser.attribute_becomes("results", "data-phase", &ends).await?;
         assert_eq!(phase, "finished", "{:?}", self.browser.text("run-error").await?);
@@ -77,7 +106,16 @@ impl Stage {
     }
 }
 
-fn values(rows: &[Row]) -> Vec<(&str, Option<&str>)> {
+/// So many features that a run can be disturbed before its end.
+const MANY: usize = 150;
+
+/// The names of [`MANY`] features.
+pub fn many() -> String {
+    let names: Vec<String> = (0..MANY).map(|i| format!("Property {i}")).collect();
+    names.join(", ")
+}
+
+pub fn values(rows: &[Row]) -> Vec<(&str, Option<&str>)> {
     rows.iter().map(|row| (row.name.as_str(), row.value.as_deref())).collect()
 }
 
@@ -87,8 +125,7 @@ async fn an_engine_that_dies_at_work_is_started_again_and_goes_on() -> Result<()
         return Ok(());
     };
     stage.allow_faults()?;
-    let many: Vec<String> = (0..500).map(|i| format!("Property {i}")).collect();
-    let many = many.join(", ");
+    let many = many();
     stage.open("tiny").await?;
     let undisturbed = stage.extract(TEXT, &many).await?;
     let downloads = stage.site.weight_requests();
@@ -98,19 +135,13 @@ async fn an_engine_that_dies_at_work_is_started_again_and_goes_on() -> Result<()
         stage.open("tiny").await?;
         stage.browser.attribute_becomes("model-card", "data-state", &["ready"]).await?;
         stage.start(TEXT, &many).await?;
-        stage
-            .browser
-            .until(&format!("{fault}: no feature is answered"), async || {
-                let pending = stage.count("[data-testid=row][data-state=pending]").await?;
-                Ok((pending < 500).then_some(()))
-            })
-            .await?;
+        stage.some_are_answered().await?;
         stage.fault(fault).await?;
         let rows = stage.finishes().await?;
         assert_eq!(values(&rows), values(&undisturbed), "{fault}");
         let asked: Vec<usize> = stage.browser.script("return asked", vec![]).await?;
         assert_eq!(asked.len(), 2, "{fault}: asked for {asked:?} features");
-        assert!(asked[0] == 500 && asked[1] < 500, "{fault}: asked for {asked:?} features");
+        assert!(asked[0] == MANY && asked[1] < MANY, "{fault}: asked for {asked:?} features");
         assert_eq!(stage.workers().await?, 2, "{fault}");
         stage.browser.element("model-restarted").await?;
         assert_eq!(stage.site.weight_requests(), downloads, "{fault}: downloaded again");

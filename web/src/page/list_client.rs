@@ -17,7 +17,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::client::{Client, focus_first_invalid};
 use super::list_state::{ListPhase, ListState, OpenList};
-use super::list_store::{Head, ListStore};
+use super::list_store::{Head, ListStore, NotKept};
 use super::state::Model;
 use super::workbook::{csv_of_workbook, is_workbook};
 
@@ -346,7 +346,7 @@ impl Client {
         let not_kept = self.list().not_kept;
         spawn_local(async move {
             if let Err(reason) = change(&store).await {
-                not_kept.set(Some(reason));
+                not_kept.set(Some(NotKept::Refused(reason)));
             }
         });
     }

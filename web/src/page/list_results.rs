@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use super::client::Client;
 use super::failure_words::FailureWords;
 use super::list_state::ListPhase;
+use super::list_store::NotKept;
 use super::list_table::ListTable;
 use super::list_tag::ListTag;
 use super::results_actions::{save, save_training_rows};
@@ -121,7 +122,13 @@ fn Trouble() -> impl IntoView {
         let reason = list.not_kept.get()?;
         Some(view! {
             <p class="note" data-testid="list-not-kept">
-                {move || speech.get().list.held_in_memory(&reason)}
+                {move || {
+                    let words = &speech.get().list;
+                    words.held_in_memory(match &reason {
+                        NotKept::OtherTab => words.other_tab,
+                        NotKept::Refused(reason) => reason,
+                    })
+                }}
             </p>
         })
     };

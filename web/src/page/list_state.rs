@@ -9,6 +9,8 @@ use hangtag_web::protocol::Failure;
 use hangtag_web::words::Said;
 use leptos::prelude::*;
 
+use super::list_store::NotKept;
+
 /// The list on the page, if any.
 #[derive(Clone, Copy)]
 pub struct ListState {
@@ -29,7 +31,7 @@ pub struct ListState {
     /// What stopped the work.
     pub failure: RwSignal<Option<Failure>>,
     /// Why the list is not kept on this device.
-    pub not_kept: RwSignal<Option<String>>,
+    pub not_kept: RwSignal<Option<NotKept>>,
     /// Which products are shown.
     pub filter: RwSignal<Filter>,
     /// The product whose tag is shown.

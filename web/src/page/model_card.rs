@@ -225,6 +225,11 @@ fn load_words(messages: &Messages, step: Option<&LoadStep>) -> String {
 #[component]
 fn Ready(model: Loaded) -> impl IntoView {
     let speech = speech();
+    if model.in_other_tab {
+        let words = say(|words| words.model.in_other_tab);
+        return view! { <p class="quiet-text" data-testid="model-in-other-tab">{words}</p> }
+            .into_any();
+    }
     let (downloaded_bytes, load_seconds, fit) = (model.downloaded_bytes, model.seconds, model.fit);
     let loaded = move || {
         let Messages { language, model: words, .. } = speech.get();
@@ -254,6 +259,7 @@ fn Ready(model: Loaded) -> impl IntoView {
         {not_kept}
         {reduced}
     }
+    .into_any()
 }
 
 #[component]

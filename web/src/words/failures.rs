@@ -44,7 +44,7 @@ pub const ENGLISH: Failures = Failures {
     input_advice: "Change the text or the features and try again.",
     internal: "Something went wrong in the engine.",
     internal_advice: "Restart the engine; earlier results stay.",
-    restarted: "The engine broke down and was started again. It goes on with what was not done; answers stay.",
+    restarted: "The engine was started again by itself. It goes on with what was not done; answers stay.",
 };
 
 pub const DUTCH: Failures = Failures {
@@ -64,7 +64,7 @@ pub const DUTCH: Failures = Failures {
     input_advice: "Verander de tekst of de kenmerken en probeer het opnieuw.",
     internal: "Er ging iets mis in het rekenwerk.",
     internal_advice: "Start opnieuw; eerdere resultaten blijven staan.",
-    restarted: "Het model liep vast en is opnieuw gestart. Het gaat verder met wat nog niet klaar was; antwoorden blijven staan.",
+    restarted: "Het model is vanzelf opnieuw gestart en gaat verder met wat nog niet klaar was; antwoorden blijven staan.",
 };
 
 impl Failures {

@@ -43,6 +43,7 @@ part! {
         filled_in,
         then_go_on,
         held_in_memory(reason: &str),
+        other_tab,
         empty,
         empty_more,
         shown,
@@ -110,6 +111,7 @@ pub const ENGLISH: List = List {
     held_in_memory: |reason| {
         format!("A list is held in memory only here, and a reload loses it: {reason}.")
     },
+    other_tab: "another tab keeps its list in this browser",
     empty: "Drop a file of products, say which features you want, and press Start.",
     empty_more: "Rows fill in as they are read. You may pause, close the page and go on another day: file and results are kept in this browser and nowhere else.",
     shown: "Products shown",
@@ -178,6 +180,7 @@ pub const DUTCH: List = List {
             "De lijst staat hier alleen in het geheugen en gaat verloren als je de pagina vernieuwt: {reason}."
         )
     },
+    other_tab: "een ander tabblad bewaart zijn lijst in deze browser",
     empty: "Sleep een bestand met producten hierheen, noem de kenmerken die je wilt weten en druk op Starten.",
     empty_more: "Rijen worden ingevuld terwijl ze gelezen worden. Je kunt pauzeren, de pagina sluiten en een andere dag verdergaan: bestand en resultaten worden in deze browser bewaard en nergens anders.",
     shown: "Getoonde producten",
