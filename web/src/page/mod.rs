@@ -34,6 +34,7 @@ mod source_view;
 mod start_worker;
 mod state;
 mod template_choice;
+mod template_order;
 mod text_panel;
 mod unsupported;
 mod value_cell;

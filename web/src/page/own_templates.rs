@@ -1,4 +1,4 @@
-//! The person's own templates: renamed, copied, deleted, exchanged as files.
+//! The person's own templates: renamed, copied, moved, deleted, exchanged as files.
 
 use hangtag_web::ask::sentence;
 use hangtag_web::templates::{Chosen, to_json};
@@ -11,6 +11,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::device;
 use super::state::State;
+use super::template_order::MoveButtons;
 
 /// The list of them, folded away.
 #[component]
@@ -128,6 +129,7 @@ fn Entry(name: String, said: RwSignal<String>) -> impl IntoView {
                 </button>
                 <button type="button" class="quiet" data-testid="template-copy" on:click=copy>"Duplicate"</button>
                 <button type="button" class="quiet" data-testid="template-export" on:click=export>"Export"</button>
+                <MoveButtons name=name.clone() said />
                 <button
                     type="button"
                     class="quiet"
