@@ -7,6 +7,7 @@ mod list;
 mod models;
 mod offline;
 mod stage;
+mod suggestion;
 mod template_order;
 mod templates;
 mod traffic;

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use super::feature_rows::FeatureRows;
 use super::own_templates::OwnTemplates;
 use super::state::State;
+use super::suggestion::Suggestion;
 use super::template_choice::{SaveTemplate, TemplateChoice};
 use super::text_panel::{FieldError, invalid};
 
@@ -41,6 +42,7 @@ pub fn FeaturePanel() -> impl IntoView {
                 <TemplateChoice />
                 <SaveTemplate />
             </div>
+            <Suggestion />
             <OwnTemplates />
         </section>
     }

@@ -33,6 +33,7 @@ mod samples;
 mod source_view;
 mod start_worker;
 mod state;
+mod suggestion;
 mod template_choice;
 mod template_order;
 mod text_panel;
