@@ -7,6 +7,7 @@ pub mod chosen;
 pub mod correction;
 pub mod export;
 pub mod feature_list;
+pub mod guess;
 pub mod highlight;
 #[cfg(target_arch = "wasm32")]
 pub mod isolation;

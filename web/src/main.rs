@@ -17,8 +17,9 @@
 //! | `feature-up`, `feature-down`, `feature-remove`, `feature-add`, `features-said` | buttons; what came of them |
 //! | `template` (id `template`) | select of templates; values are indices into `presets()`, or `own:NAME` |
 //! | `template-save`, `template-name`, `template-save-name` | saving the list as a template: the button, the field, the second button |
+//! | `suggestion`, `suggestion-use` | a ready template that seems to suit the text; its button |
 //! | `own-templates`, `own-template` | the own templates; `data-name` |
-//! | `template-use`, `template-rename`, `template-copy`, `template-export`, `template-delete` | the buttons of each |
+//! | `template-use`, `template-rename`, `template-copy`, `template-export`, `template-delete`, `template-up`, `template-down` | the buttons of each |
 //! | `template-new-name`, `template-rename-save` | the field and button of a new name |
 //! | `templates-import`, `templates-export`, `templates-said` | exchange as files; what came of it |
 //! | `text-error`, `features-error` | what is wrong with the input; absent when nothing is |

@@ -111,6 +111,17 @@ impl Templates {
         self.0.retain(|template| template.name != name);
     }
 
+    /// Moves a template by one place. Returns its new place, or nothing where there is none to move to.
+    pub fn shift(&mut self, name: &str, is_up: bool) -> Option<usize> {
+        let place = self.0.iter().position(|template| template.name == name)?;
+        let other = if is_up { place.checked_sub(1)? } else { place + 1 };
+        if other >= self.0.len() {
+            return None;
+        }
+        self.0.swap(place, other);
+        Some(other)
+    }
+
     /// Takes up the templates of a file: one, or an array of them. Names that are taken get a number. Returns the names.
     ///
     /// # Errors
@@ -207,7 +218,7 @@ impl Chosen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hangtag_task::parse_feature_list;
+    use hangtag_task::{Kind, parse_feature_list};
 
     fn features(list: &str) -> Vec<Feature> {
         parse_feature_list(list).unwrap()
@@ -238,6 +249,34 @@ mod tests {
         for name in ["", " \t", &"x".repeat(61)] {
             assert!(own.save(name, "", features("A")).is_err());
         }
+    }
+
+    #[test]
+    fn templates_are_moved_and_stay_there() {
+        let mut own = Templates::default();
+        for name in ["A", "B", "C"] {
+            own.save(name, "", features("Brand")).unwrap();
+        }
+        assert_eq!(own.shift("C", true), Some(1));
+        assert_eq!(own.shift("A", false), Some(1));
+        assert_eq!(names(&own), ["C", "A", "B"]);
+        for (name, is_up) in [("C", true), ("B", false), ("gone", true)] {
+            assert_eq!(own.shift(name, is_up), None);
+        }
+        let mut other = Templates::default();
+        other.import(&to_json(own.all())).unwrap();
+        assert_eq!(names(&other), ["C", "A", "B"]);
+        own.save("A", "", features("Size")).unwrap();
+        assert_eq!(names(&own), ["C", "A", "B"]);
+    }
+
+    #[test]
+    fn files_from_before_there_were_kinds_are_read() {
+        let mut own = Templates::default();
+        let old = r#"{"name": "Lamps", "features": [{"name": "Brand"}, {"name": "Height", "unit": "cm"}]}"#;
+        assert_eq!(own.import(old).unwrap(), ["Lamps"]);
+        let kinds = own.all()[0].features.iter().map(|feature| feature.kind);
+        assert!(kinds.eq([Kind::Span, Kind::Span]));
     }
 
     #[test]

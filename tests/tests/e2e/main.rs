@@ -9,7 +9,9 @@ mod models;
 mod offline;
 mod recovery;
 mod stage;
+mod suggestion;
 mod tabs;
+mod template_order;
 mod templates;
 mod traffic;
 

@@ -7,6 +7,7 @@ use super::feature_rows::FeatureRows;
 use super::own_templates::OwnTemplates;
 use super::speech::{Pick, say};
 use super::state::State;
+use super::suggestion::Suggestion;
 use super::template_choice::{SaveTemplate, TemplateChoice};
 use super::text_panel::{FieldError, invalid};
 
@@ -43,6 +44,7 @@ pub fn FeaturePanel() -> impl IntoView {
                 <TemplateChoice />
                 <SaveTemplate />
             </div>
+            <Suggestion />
             <OwnTemplates />
         </section>
     }

@@ -1,4 +1,4 @@
-//! The person's own templates: renamed, copied, deleted, exchanged as files.
+//! The person's own templates: renamed, copied, moved, deleted, exchanged as files.
 
 use hangtag_web::templates::{Chosen, TemplateError, to_json};
 use hangtag_web::words::Said;
@@ -11,6 +11,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use super::results_actions::save;
 use super::speech::say;
 use super::state::State;
+use super::template_order::MoveButtons;
 
 /// The list of them, folded away.
 #[component]
@@ -126,6 +127,7 @@ fn Entry(name: String, said: RwSignal<Option<Said>>) -> impl IntoView {
                 </button>
                 <button type="button" class="quiet" data-testid="template-copy" on:click=copy>{say(|words| words.templates.duplicate)}</button>
                 <button type="button" class="quiet" data-testid="template-export" on:click=export>{say(|words| words.templates.export)}</button>
+                <MoveButtons name=name.clone() said />
                 <button
                     type="button"
                     class="quiet"

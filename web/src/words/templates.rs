@@ -4,6 +4,7 @@ use hangtag_task::Template;
 
 use crate::units::plural;
 use crate::words::Language::{self, Dutch, English};
+use crate::words::Messages;
 
 part! {
     /// Ready templates and the person's own.
@@ -31,6 +32,10 @@ part! {
         imported(count: usize),
         added(name: &str),
         deleted(name: &str),
+        move_up,
+        move_down,
+        looks_like(category: &str),
+        use_template(name: &str),
     }
 }
 
@@ -58,6 +63,10 @@ pub const ENGLISH: Templates = Templates {
     imported: |count| format!("{} added", plural(English, count, "template", "templates")),
     added: |name| format!("{name} added"),
     deleted: |name| format!("{name} deleted"),
+    move_up: "Move up",
+    move_down: "Move down",
+    looks_like: |category| format!("Looks like {category}"),
+    use_template: |name| format!("Use the template {name}"),
 };
 
 pub const DUTCH: Templates = Templates {
@@ -84,6 +93,10 @@ pub const DUTCH: Templates = Templates {
     imported: |count| format!("{} toegevoegd", plural(Dutch, count, "sjabloon", "sjablonen")),
     added: |name| format!("{name} toegevoegd"),
     deleted: |name| format!("{name} verwijderd"),
+    move_up: "Omhoog",
+    move_down: "Omlaag",
+    looks_like: |category| format!("Lijkt te gaan over {category}"),
+    use_template: |name| format!("Sjabloon {name} gebruiken"),
 };
 
 /// What a ready template is called. Its features stay English, as the model is.
@@ -110,6 +123,16 @@ fn dutch_name(name: &str) -> Option<&'static str> {
         "Sports" => "Sport",
         _ => return None,
     })
+}
+
+impl Messages {
+    /// That a text seems to suit a ready template.
+    pub fn looks_like(&self, template: &Template) -> String {
+        match self.language {
+            English => self.templates.looks_like(&template.category),
+            Dutch => self.templates.looks_like(&ready_name(Dutch, template).to_lowercase()),
+        }
+    }
 }
 
 #[cfg(test)]
