@@ -4,6 +4,7 @@ mod accessibility;
 mod corrections;
 mod feature_rows;
 mod list;
+mod list_workbook;
 mod models;
 mod offline;
 mod stage;
