@@ -66,7 +66,7 @@
 //! | `filter-all`, `filter-review`, `filter-failed`, `filter-corrected` | which products are shown |
 //! | `list-view`, `product` | the table and its rows in view; `data-index`, `data-state`: `pending`, `done`, `review`, `failed` |
 //! | `list-tag` | the selected product, with `source` and `row` as above |
-//! | `list-csv`, `list-jsonl`, `list-training`, `list-saved` | downloads |
+//! | `list-csv`, `list-xlsx`, `list-jsonl`, `list-training`, `list-saved` | downloads |
 //! | `new-version`, `reload` | a word that a new version waits, and its button |
 //! | `kept-offline` | there once the page opens without a network |
 //! | `unsupported` | the page without WebGPU; `data-reason`: `insecure`, `missing`, `no-adapter` |

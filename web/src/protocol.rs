@@ -183,13 +183,28 @@ pub enum FromWorker {
     },
 }
 
-/// What the worker that reads workbooks tells the page. A workbook goes there, and its CSV comes back, as bare bytes.
+/// A table to be made a workbook of, by the worker that reads them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// The cells, the header's first.
+    pub rows: Vec<Vec<String>>,
+    /// The columns that hold numbers.
+    pub numbers: Vec<usize>,
+}
+
+/// What the worker for workbooks tells the page. A workbook goes there as bare bytes, and its CSV comes back; a [`Table`] goes
+/// there as JSON, and its workbook comes back, as bare bytes too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromSheet {
     /// The worker listens.
     Hello,
-    /// The workbook cannot be read.
+    /// In the workbook that comes next, cells had to be cut, since they are longer than one may be.
+    Cut {
+        /// How many.
+        cells: usize,
+    },
+    /// The workbook cannot be read or written.
     Failed {
         /// Why.
         message: String,

@@ -10,6 +10,16 @@ pub enum ListError {
     /// A workbook, or another packed file.
     #[error("this is a spreadsheet or another packed file, not text: save it as CSV first")]
     Packed,
+    /// More than a sheet of a workbook holds.
+    #[error("the list has {count} {what}, and a workbook holds {most}: save it as CSV")]
+    TooLarge {
+        /// Rows or columns.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many may be.
+        most: usize,
+    },
     /// What is wrong with a workbook.
     #[error("the workbook cannot be read: {0}")]
     Workbook(String),

@@ -5,6 +5,7 @@ mod corrections;
 mod feature_rows;
 mod language;
 mod list;
+mod list_workbook;
 mod models;
 mod offline;
 mod recovery;

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use hangtag_task::{Kind, Template};
 use hangtag_tests::browser::BrowserOptions;
-use thirtyfour::prelude::*;
 
 use crate::stage::{Stage, stage};
 

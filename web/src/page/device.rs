@@ -149,7 +149,16 @@ pub async fn copy(text: String) -> bool {
 
 /// Saves text as a file of the user's.
 pub fn download(name: &str, mime_type: &str, text: &str) -> Result<(), JsValue> {
-    let url = ObjectUrl::from(Blob::new_with_options(text, Some(mime_type)));
+    download_blob(name, Blob::new_with_options(text, Some(mime_type)))
+}
+
+/// Saves bytes as a file of the user's.
+pub fn download_bytes(name: &str, mime_type: &str, bytes: &[u8]) -> Result<(), JsValue> {
+    download_blob(name, Blob::new_with_options(bytes, Some(mime_type)))
+}
+
+fn download_blob(name: &str, blob: Blob) -> Result<(), JsValue> {
+    let url = ObjectUrl::from(blob);
     let anchor: web_sys::HtmlAnchorElement = document().create_element("a")?.unchecked_into();
     anchor.set_href(&url);
     anchor.set_download(name);

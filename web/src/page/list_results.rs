@@ -12,6 +12,7 @@ use super::list_state::ListPhase;
 use super::list_store::NotKept;
 use super::list_table::ListTable;
 use super::list_tag::ListTag;
+use super::list_workbook::WorkbookButton;
 use super::results_actions::{save, save_training_rows};
 use super::speech::say;
 use super::state::{Model, State};
@@ -225,6 +226,7 @@ fn Downloads() -> impl IntoView {
                 >
                     {say(|words| words.list.download_jsonl)}
                 </button>
+                <WorkbookButton said />
                 <Show when=move || is_corrected.get()>
                     <button
                         type="button"
@@ -245,7 +247,7 @@ fn Downloads() -> impl IntoView {
 }
 
 /// "shop.csv" filled in is "shop-filled.csv".
-fn file_name(name: Option<String>, ending: &str) -> String {
+pub(super) fn file_name(name: Option<String>, ending: &str) -> String {
     let name = name.unwrap_or_default();
     let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
     format!("{stem}-filled{ending}")

@@ -21,6 +21,7 @@ mod list_state;
 mod list_store;
 mod list_table;
 mod list_tag;
+mod list_workbook;
 mod logo;
 mod model_card;
 mod model_choice;

@@ -54,6 +54,11 @@ part! {
         download_csv,
         csv_title,
         download_jsonl,
+        download_xlsx,
+        xlsx_title,
+        writing(name: &str),
+        not_written(problem: &str),
+        cut_short(cells: usize),
         training_rows,
         training_rows_title,
         none_left,
@@ -122,6 +127,14 @@ pub const ENGLISH: List = List {
     download_csv: "Download CSV",
     csv_title: "The file's columns, then value, confidence and place of each feature; place counts the characters of the columns read",
     download_jsonl: "Download JSONL",
+    download_xlsx: "Download XLSX",
+    xlsx_title: "The columns of the CSV, as a workbook. No cell is a formula",
+    writing: |name| format!("Writing {name} …"),
+    not_written: |problem| problem.to_owned(),
+    cut_short: |cells| {
+        let cells = plural(English, cells, "cell is", "cells are");
+        format!("{cells} longer than a workbook holds and cut short")
+    },
     training_rows: "Training rows",
     training_rows_title: "What you have accepted or corrected, as rows to train a model on",
     none_left: "No product is left here.",
@@ -191,6 +204,14 @@ pub const DUTCH: List = List {
     download_csv: "CSV downloaden",
     csv_title: "De kolommen van het bestand, daarna waarde, zekerheid en plaats van elk kenmerk; de plaats telt de tekens van de gelezen kolommen",
     download_jsonl: "JSONL downloaden",
+    download_xlsx: "XLSX downloaden",
+    xlsx_title: "De kolommen van de CSV, als rekenblad. Geen enkele cel is een formule",
+    writing: |name| format!("{name} wordt geschreven …"),
+    not_written: |problem| format!("Het rekenblad is niet geschreven: {problem}"),
+    cut_short: |cells| {
+        let cells = plural(Dutch, cells, "cel is langer", "cellen zijn langer");
+        format!("{cells} dan in een rekenblad past en daarom ingekort")
+    },
     training_rows: "Trainingsregels",
     training_rows_title: "Wat je hebt goedgekeurd of verbeterd, als regels om een model mee te trainen",
     none_left: "Hier staan geen producten meer.",

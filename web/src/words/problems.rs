@@ -173,6 +173,14 @@ fn dutch_list_error(error: &ListError) -> String {
         ListError::NotText => {
             "dit is geen tekstbestand: een lijst is CSV, TSV of JSON Lines.".to_owned()
         }
+        ListError::TooLarge { what, count: given, most } => {
+            let what = if *what == "rows" { "rijen" } else { "kolommen" };
+            format!(
+                "de lijst heeft {} {what}, en in een rekenblad passen er {}: sla hem op als CSV.",
+                count(Dutch, *given),
+                count(Dutch, *most)
+            )
+        }
         ListError::Csv(message) => format!("de CSV is niet te lezen: {message}."),
     }
 }
