@@ -174,7 +174,7 @@ pub const DUTCH: Results = Results {
     key_move: "bladeren",
     not_answered: "niet beantwoord",
     undo: "Terug",
-    accepted: "goedgekeurd",
+    accepted: "akkoord",
     corrected: "verbeterd",
     cleared: "gewist",
     none: "geen",
@@ -253,7 +253,7 @@ mod tests {
         );
         assert_eq!(
             each.each_ref().map(|one| DUTCH.by_hand(one)),
-            ["goedgekeurd", "verbeterd", "gewist"]
+            ["akkoord", "verbeterd", "gewist"]
         );
     }
 }
