@@ -298,6 +298,8 @@ fn capabilities(chrome: &Path, profile: &Path, options: BrowserOptions) -> Resul
         "--disable-dev-shm-usage",
         "--window-size=1280,1000",
         "--no-first-run",
+        // The page speaks the browser's language, and the tests read English.
+        "--accept-lang=en-US",
     ];
     for argument in fixed.into_iter().chain([webgpu, &profile]) {
         caps.add_arg(argument)?;

@@ -12,7 +12,12 @@ try {
   if (!crash) setTimeout(() => { throw error; });
   else {
     console.error(error);
-    crash.textContent = `The page could not start: ${error.message ?? error}. Use a newer browser.`;
+    const isDutch = navigator.language.startsWith("nl");
+    const [before, after] = isDutch
+      ? ["De pagina kon niet starten", "Gebruik een nieuwere browser."]
+      : ["The page could not start", "Use a newer browser."];
+    crash.lang = isDutch ? "nl" : "en";
+    crash.textContent = `${before}: ${error.message ?? error}. ${after}`;
     crash.hidden = false;
   }
 }

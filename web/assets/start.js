@@ -40,6 +40,11 @@ try {
   console.error(error);
   document.getElementById("starting")?.remove();
   const crash = document.getElementById("crash");
-  crash.textContent = `The page could not start: ${error.message ?? error}. Reload it, or use a newer browser.`;
+  const isDutch = navigator.language.startsWith("nl");
+  const [before, after] = isDutch
+    ? ["De pagina kon niet starten", "Vernieuw de pagina of gebruik een nieuwere browser."]
+    : ["The page could not start", "Reload it, or use a newer browser."];
+  crash.lang = isDutch ? "nl" : "en";
+  crash.textContent = `${before}: ${error.message ?? error}. ${after}`;
   crash.hidden = false;
 }

@@ -1,6 +1,6 @@
 //! From the page's two fields to a question that can be asked.
 
-use hangtag_task::{Feature, TaskError, parse_feature_list};
+use hangtag_task::{Feature, TaskError, parse_feature_list, validate_features};
 
 /// The field that something is wrong with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,37 +16,48 @@ pub enum Field {
 pub struct AskError {
     /// Where.
     pub field: Field,
-    /// What, and what to do.
-    pub message: String,
+    /// What.
+    pub problem: Problem,
 }
 
-/// Checks the text and reads the feature list. Features that the chosen template describes keep its description
-/// (kind, choices, unit); the list decides which are asked, and in which order.
+/// What is wrong with a field. [`crate::words`] has the words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// The text is blank.
+    NoText,
+    /// The features cannot be asked.
+    Features(TaskError),
+}
+
+/// Checks the text and reads the feature list, as [`asked_features`] does.
 ///
 /// # Errors
-/// A blank text, or what [`parse_feature_list`] finds wrong with the list.
-pub fn ask(text: &str, list: &str, template: &[Feature]) -> Result<Vec<Feature>, AskError> {
+/// A blank text, or what is wrong with the list.
+pub fn ask(text: &str, list: &str, known: &[Feature]) -> Result<Vec<Feature>, AskError> {
     if text.trim().is_empty() {
-        let message = "Paste a product text first.".to_owned();
-        return Err(AskError { field: Field::Text, message });
+        return Err(AskError { field: Field::Text, problem: Problem::NoText });
     }
-    asked_features(list, template)
+    asked_features(list, known)
 }
 
-/// The feature list alone, as [`ask`] reads it.
+/// Reads the feature list alone, and checks it. It decides which features are asked, and in which order; `known` has the
+/// kinds, choices and units of those that are more than a name.
 ///
 /// # Errors
-/// What [`parse_feature_list`] finds wrong with it.
-pub fn asked_features(list: &str, template: &[Feature]) -> Result<Vec<Feature>, AskError> {
-    features(list, template)
-        .map_err(|error| AskError { field: Field::Features, message: sentence(&error.to_string()) })
+/// What [`parse_feature_list`] or [`validate_features`] finds wrong.
+pub fn asked_features(list: &str, known: &[Feature]) -> Result<Vec<Feature>, AskError> {
+    features(list, known)
+        .map_err(|error| AskError { field: Field::Features, problem: Problem::Features(error) })
 }
 
-fn features(list: &str, template: &[Feature]) -> Result<Vec<Feature>, TaskError> {
+fn features(list: &str, known: &[Feature]) -> Result<Vec<Feature>, TaskError> {
     let described = |feature: Feature| {
-        template.iter().find(|known| known.name == feature.name).cloned().unwrap_or(feature)
+        known.iter().find(|known| known.name == feature.name).cloned().unwrap_or(feature)
     };
-    Ok(parse_feature_list(&list.replace('\n', ","))?.into_iter().map(described).collect())
+    let features: Vec<Feature> =
+        parse_feature_list(&list.replace('\n', ","))?.into_iter().map(described).collect();
+    validate_features(&features)?;
+    Ok(features)
 }
 
 /// Number of names in the list, valid or not.
@@ -68,6 +79,8 @@ pub fn sentence(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use hangtag_task::Kind;
+
     use super::*;
 
     #[test]
@@ -85,13 +98,21 @@ mod tests {
         let features = ask("a lamp", "Colour, Height", &known).unwrap();
         assert_eq!(features.len(), 2);
         assert_eq!(features[1].unit.as_deref(), Some("cm"));
+        known[1].kind = Kind::Choice;
+        let error = ask("a lamp", "Brand", &known).unwrap_err();
+        let problem = Problem::Features(TaskError::NoChoices { name: "Brand".into() });
+        assert_eq!(error, AskError { field: Field::Features, problem });
     }
 
     #[test]
     fn each_field_has_its_own_error() {
         assert_eq!(ask(" \n", "Brand", &[]).unwrap_err().field, Field::Text);
         assert_eq!(ask("a lamp", " ", &[]).unwrap_err().field, Field::Features);
-        assert!(ask("a lamp", "Brand, Brand", &[]).unwrap_err().message.contains("Brand"));
+        let twice = TaskError::DuplicateFeature { name: "Brand".into() };
+        assert_eq!(
+            ask("a lamp", "Brand, Brand", &[]).unwrap_err().problem,
+            Problem::Features(twice)
+        );
         assert_eq!(sentence("wrong"), "Wrong.");
         assert_eq!(sentence("model.gguf: cut off"), "model.gguf: cut off.");
     }

@@ -4,6 +4,7 @@ use hangtag_weights::Manifest;
 use hangtag_weights::manifest::MANIFEST_FILE;
 
 use crate::units::bytes;
+use crate::words::Language::English;
 
 /// A file that was dropped or picked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,9 +80,9 @@ pub fn files_of(manifest: &Manifest, picked: &[Picked]) -> Result<Vec<usize>, St
 
 /// A size as people read it, or to the byte where the other would read the same.
 fn exactly(size: u64, other: u64) -> String {
-    match bytes(size) == bytes(other) {
+    match bytes(English, size) == bytes(English, other) {
         true => format!("{size} bytes"),
-        false => bytes(size),
+        false => bytes(English, size),
     }
 }
 

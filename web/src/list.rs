@@ -7,7 +7,7 @@ use hangtag_task::{Feature, FeatureValue};
 use serde::{Deserialize, Serialize};
 
 use crate::correction::{Checked, Correction, TrainingRows, needs_review, settled};
-use crate::protocol::RunId;
+use crate::protocol::{RunId, Table};
 
 /// Largest file that is read: it is held in memory, as are its rows.
 pub const MAX_FILE_BYTES: usize = 64_000_000;
@@ -215,6 +215,16 @@ impl Filled<'_> {
             .fold(header, |csv, (row, filled)| csv + &writer.csv_row(row, filled.as_answers()))
     }
 
+    /// As a table with the CSV's columns, to be made a workbook of.
+    pub fn to_table(&self) -> Table {
+        let writer = self.writer();
+        let rows = self.rows().map(|(row, filled)| writer.cells(row, filled.as_answers()));
+        Table {
+            rows: std::iter::once(writer.columns()).chain(rows).collect(),
+            numbers: writer.number_columns(),
+        }
+    }
+
     /// As JSON Lines, in the form of the project's datasets.
     pub fn to_jsonl(&self) -> String {
         let writer = self.writer();
@@ -304,6 +314,28 @@ mod tests {
 
     fn failed() -> Entry {
         Entry { answer: Some(Err("the text is empty".into())), ..Entry::default() }
+    }
+
+    #[test]
+    fn the_table_has_the_csvs_cells_with_what_a_person_has_changed() {
+        let products = Products::from_csv(b"sku,text\n007,=a red shoe\n008,\"a, b\"\n").unwrap();
+        let setup = Setup {
+            text_columns: vec!["text".into()],
+            features: parse_feature_list("Color").unwrap(),
+            category: String::new(),
+        };
+        let red = Correction::Changed("red".into());
+        let corrected =
+            Entry { corrections: BTreeMap::from([(0, red)]), ..answered(value(Some("shoe"), 0.5)) };
+        let entries = [corrected, failed()];
+        let filled = Filled { name: "shop", products: &products, setup: &setup, entries: &entries };
+        let table = filled.to_table();
+        let mut csv = csv::Writer::from_writer(b"\xEF\xBB\xBF".to_vec());
+        table.rows.iter().for_each(|row| csv.write_record(row).unwrap());
+        assert_eq!(String::from_utf8(csv.into_inner().unwrap()).unwrap(), filled.to_csv());
+        assert_eq!(table.rows[1], ["007", "=a red shoe", "red", "", "3", "6", "Color", ""]);
+        assert_eq!(table.rows[2][7], "the text is empty");
+        assert_eq!(table.numbers, [3, 4, 5]);
     }
 
     #[test]

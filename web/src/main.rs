@@ -5,15 +5,21 @@
 //!
 //! | test id | element |
 //! |---|---|
+//! | `language` | select of the page's language; values are tags, `en` and `nl` |
 //! | `text` (id `text`) | product text, a textarea |
 //! | `text-count` | its number of characters |
 //! | `text-clear`, `sample-0`, `sample-1`, … | buttons under it |
 //! | `features` (id `features`) | feature list, a textarea |
 //! | `features-count` | number of features in it |
+//! | `features-as-text`, `features-as-rows` | the field, or rows with kinds in its place |
+//! | `feature-row`, `feature-row-name`, `feature-row-kind` | a row, `data-kind`; its fields |
+//! | `feature-row-unit`, `feature-row-choices`, `feature-fault` | the unit of a number, the choices; what is to be mended |
+//! | `feature-up`, `feature-down`, `feature-remove`, `feature-add`, `features-said` | buttons; what came of them |
 //! | `template` (id `template`) | select of templates; values are indices into `presets()`, or `own:NAME` |
 //! | `template-save`, `template-name`, `template-save-name` | saving the list as a template: the button, the field, the second button |
+//! | `suggestion`, `suggestion-use` | a ready template that seems to suit the text; its button |
 //! | `own-templates`, `own-template` | the own templates; `data-name` |
-//! | `template-use`, `template-rename`, `template-copy`, `template-export`, `template-delete` | the buttons of each |
+//! | `template-use`, `template-rename`, `template-copy`, `template-export`, `template-delete`, `template-up`, `template-down` | the buttons of each |
 //! | `template-new-name`, `template-rename-save` | the field and button of a new name |
 //! | `templates-import`, `templates-export`, `templates-said` | exchange as files; what came of it |
 //! | `text-error`, `features-error` | what is wrong with the input; absent when nothing is |
@@ -26,6 +32,8 @@
 //! | `model-progress` | its progress; `data-step`: `waiting`, `downloading`, `keeping`, `checking`, `uploading` |
 //! | `model-downloaded` | `data-bytes`: bytes that this visit fetched |
 //! | `model-error`, `model-notice` | failure of loading; why the model could not be kept |
+//! | `model-in-other-tab` | a word that another tab has the model and answers for this one |
+//! | `model-restarted` | a word that the engine broke down and was started again by itself |
 //! | `model-needs`, `model-keep` | its licence and memory before it is loaded; the box to keep a copy of one's own file |
 //! | `model-reduced` | notice that memory is short, and what that changes |
 //! | `model-choice`, `model-drop`, `model-file`, `model-folder` | the choice of another model: where a file is dropped, the inputs |
@@ -58,7 +66,7 @@
 //! | `filter-all`, `filter-review`, `filter-failed`, `filter-corrected` | which products are shown |
 //! | `list-view`, `product` | the table and its rows in view; `data-index`, `data-state`: `pending`, `done`, `review`, `failed` |
 //! | `list-tag` | the selected product, with `source` and `row` as above |
-//! | `list-csv`, `list-jsonl`, `list-training`, `list-saved` | downloads |
+//! | `list-csv`, `list-xlsx`, `list-jsonl`, `list-training`, `list-saved` | downloads |
 //! | `new-version`, `reload` | a word that a new version waits, and its button |
 //! | `kept-offline` | there once the page opens without a network |
 //! | `unsupported` | the page without WebGPU; `data-reason`: `insecure`, `missing`, `no-adapter` |

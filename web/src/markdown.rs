@@ -80,7 +80,8 @@ fn table(lines: &[&str]) -> Block {
     Block::Table(rows.next().unwrap_or_default(), rows.collect())
 }
 
-fn runs(text: &str) -> Vec<Run> {
+/// The runs of one line.
+pub fn runs(text: &str) -> Vec<Run> {
     let (mut runs, mut plain, mut rest) = (Vec::new(), String::new(), text);
     while let Some(first) = rest.chars().next() {
         let styled = [("**", Run::Strong as fn(String) -> Run), ("`", Run::Code)];

@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 
+use crate::units::decimal;
+use crate::words::Messages;
+
 /// Time over which the pace is measured: long enough to be steady, short enough to follow a change.
 const WINDOW_MS: f64 = 30_000.0;
 
@@ -41,9 +44,47 @@ impl Pace {
     }
 }
 
+/// "3.2 products a second", "41 products a minute".
+pub fn pace_words(messages: &Messages, per_second: f64) -> String {
+    let a_second = |digits| messages.list.a_second(&decimal(messages.language, per_second, digits));
+    match per_second {
+        fast if fast >= 10.0 => a_second(0),
+        some if some >= 1.0 => a_second(1),
+        slow => messages.list.a_minute((60.0 * slow).round() as usize),
+    }
+}
+
+/// "less than a minute", "about 12 minutes", "about 2 hours 10 minutes": what is left of long work.
+pub fn rough_duration(messages: &Messages, seconds: f64) -> String {
+    let words = &messages.list;
+    let minutes = (seconds / 60.0).round() as usize;
+    // Minutes of a long time would only pretend to be exact.
+    match (minutes / 60, minutes % 60 / 10 * 10) {
+        _ if seconds < 60.0 => words.less_than_a_minute.to_owned(),
+        (0, _) => words.about_minutes(minutes),
+        (hours, 0) => words.about_hours(hours),
+        (hours, minutes) => words.about_hours_and_minutes(hours, minutes),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::Language;
+
+    #[test]
+    fn what_is_told_is_rough() {
+        let [english, dutch] = Language::EACH.map(Language::messages);
+        assert_eq!(rough_duration(english, 59.0), "less than a minute");
+        assert_eq!(rough_duration(english, 61.0), "about 1 minute");
+        assert_eq!(rough_duration(english, 3_600.0), "about 1 hour");
+        assert_eq!(rough_duration(english, 7_980.0), "about 2 hours 10 minutes");
+        assert_eq!(rough_duration(dutch, 7_980.0), "ongeveer 2 uur en 10 minuten");
+        assert_eq!(pace_words(english, 41.6), "42 products a second");
+        assert_eq!(pace_words(english, 1.25), "1.2 products a second");
+        assert_eq!(pace_words(dutch, 1.25), "1,2 producten per seconde");
+        assert_eq!(pace_words(english, 0.5), "30 products a minute");
+    }
 
     #[test]
     fn the_pace_is_that_of_the_last_half_minute() {

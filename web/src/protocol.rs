@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::traffic::Request;
 
 /// Version of these messages. Raise it with every change of a field.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Number of one extraction, counted by the page from 1.
 pub type RunId = u32;
@@ -183,13 +183,28 @@ pub enum FromWorker {
     },
 }
 
-/// What the worker that reads workbooks tells the page. A workbook goes there, and its CSV comes back, as bare bytes.
+/// A table to be made a workbook of, by the worker that reads them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// The cells, the header's first.
+    pub rows: Vec<Vec<String>>,
+    /// The columns that hold numbers.
+    pub numbers: Vec<usize>,
+}
+
+/// What the worker for workbooks tells the page. A workbook goes there as bare bytes, and its CSV comes back; a [`Table`] goes
+/// there as JSON, and its workbook comes back, as bare bytes too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromSheet {
     /// The worker listens.
     Hello,
-    /// The workbook cannot be read.
+    /// In the workbook that comes next, cells had to be cut, since they are longer than one may be.
+    Cut {
+        /// How many.
+        cells: usize,
+    },
+    /// The workbook cannot be read or written.
     Failed {
         /// Why.
         message: String,
@@ -319,7 +334,7 @@ pub struct Gpu {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub enum LoadStep {
-    /// Another tab writes the same file; this one waits for it.
+    /// Another tab loads the model or writes its file; this one waits for it.
     WaitingForOtherTab,
     /// Bytes come over the network.
     Downloading {
@@ -366,6 +381,8 @@ pub struct Loaded {
     pub fit: Fit,
     /// Seconds from the request to load until now.
     pub seconds: f64,
+    /// Another tab has it there and answers for this one.
+    pub in_other_tab: bool,
 }
 
 /// Where a model's bytes are.
@@ -463,31 +480,6 @@ impl Failure {
     /// A failure of this kind with this message.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
-    }
-
-    /// What the reader can do about it.
-    pub fn advice(&self) -> &'static str {
-        match self.kind {
-            FailureKind::NoGpu => "Switch on WebGPU or use another browser.",
-            FailureKind::DeviceLost => {
-                "The browser took the GPU away, often after sleep, a driver update or too much load. Restart the engine; \
-                 the model is read from this device."
-            }
-            FailureKind::OutOfMemory => {
-                "Close other tabs or programs that use the GPU, ask for fewer features at once, or choose a smaller model."
-            }
-            FailureKind::Network => {
-                "Check the connection and try again: the download goes on where it stopped."
-            }
-            FailureKind::HashMismatch => {
-                "The damaged file was deleted. Try again; if it happens twice, the file on the server is wrong."
-            }
-            FailureKind::Model => {
-                "Try again, or use another model; if it happens twice, this one is damaged or not supported."
-            }
-            FailureKind::Input => "Change the text or the features and try again.",
-            FailureKind::Internal => "Restart the engine; earlier results stay.",
-        }
     }
 
     /// Whether only a new worker helps.

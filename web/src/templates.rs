@@ -1,7 +1,9 @@
 //! A person's own templates: saved, renamed, copied, exchanged as JSON.
 
-use hangtag_task::{Feature, Template, presets};
+use hangtag_task::{Feature, TaskError, Template, presets};
 use serde::{Deserialize, Serialize};
+
+use crate::ask::AskError;
 
 /// Most characters of a template's name.
 const MAX_NAME_CHARS: usize = 60;
@@ -9,6 +11,38 @@ const MAX_NAME_CHARS: usize = 60;
 /// Own templates, in the order in which they were saved. Each has a name of its own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Templates(Vec<Template>);
+
+/// Why a template cannot be saved or taken up. [`crate::words`] has the words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TemplateError {
+    /// Another one has this name.
+    NameTaken(String),
+    /// A file that is no JSON, for this reason.
+    NotJson(String),
+    /// A file without templates.
+    NoTemplates,
+    /// A blank name.
+    NoName,
+    /// A longer name than may be.
+    NameTooLong {
+        /// Characters that it may have.
+        most: usize,
+    },
+    /// It was deleted, in another tab perhaps.
+    Gone,
+    /// The browser has not kept the change.
+    NotKept,
+    /// What is wrong with its features.
+    Features(TaskError),
+    /// What is wrong with the field that it was to be saved from.
+    Asked(AskError),
+}
+
+impl From<TaskError> for TemplateError {
+    fn from(error: TaskError) -> Self {
+        Self::Features(error)
+    }
+}
 
 /// A file with templates: one, as `hangtag extract --template` reads it, or several.
 #[derive(Deserialize)]
@@ -32,13 +66,13 @@ impl Templates {
     /// Saves features under a name, in place of what was saved under it. Returns the name as it was saved.
     ///
     /// # Errors
-    /// Why the name will not do, in words.
+    /// Why the name will not do.
     pub fn save(
         &mut self,
         name: &str,
         category: &str,
         features: Vec<Feature>,
-    ) -> Result<String, String> {
+    ) -> Result<String, TemplateError> {
         let name = checked(name)?;
         let template = Template { name: name.clone(), category: category.to_owned(), features };
         match self.0.iter_mut().find(|other| other.name == name) {
@@ -51,11 +85,11 @@ impl Templates {
     /// Gives a template another name, and returns it.
     ///
     /// # Errors
-    /// Why the name will not do, in words.
-    pub fn rename(&mut self, from: &str, to: &str) -> Result<String, String> {
+    /// Why the name will not do.
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<String, TemplateError> {
         let to = checked(to)?;
         if to != from && self.get(&to).is_some() {
-            return Err(format!("There is a template named {to} already."));
+            return Err(TemplateError::NameTaken(to));
         }
         if let Some(template) = self.0.iter_mut().find(|template| template.name == from) {
             template.name.clone_from(&to);
@@ -63,10 +97,10 @@ impl Templates {
         Ok(to)
     }
 
-    /// Copies a template behind itself, and returns the copy's name.
-    pub fn duplicate(&mut self, name: &str) -> Option<String> {
+    /// Copies a template behind itself under `wish`, with a number where that is taken, and returns the copy's name.
+    pub fn duplicate(&mut self, name: &str, wish: &str) -> Option<String> {
         let at = self.0.iter().position(|template| template.name == name)?;
-        let copy = Template { name: self.unused(&format!("{name} copy")), ..self.0[at].clone() };
+        let copy = Template { name: self.unused(wish), ..self.0[at].clone() };
         let name = copy.name.clone();
         self.0.insert(at + 1, copy);
         Some(name)
@@ -77,25 +111,36 @@ impl Templates {
         self.0.retain(|template| template.name != name);
     }
 
+    /// Moves a template by one place. Returns its new place, or nothing where there is none to move to.
+    pub fn shift(&mut self, name: &str, is_up: bool) -> Option<usize> {
+        let place = self.0.iter().position(|template| template.name == name)?;
+        let other = if is_up { place.checked_sub(1)? } else { place + 1 };
+        if other >= self.0.len() {
+            return None;
+        }
+        self.0.swap(place, other);
+        Some(other)
+    }
+
     /// Takes up the templates of a file: one, or an array of them. Names that are taken get a number. Returns the names.
     ///
     /// # Errors
-    /// What is wrong with the file, in words; then none is taken up.
-    pub fn import(&mut self, json: &str) -> Result<Vec<String>, String> {
+    /// What is wrong with the file; then none is taken up.
+    pub fn import(&mut self, json: &str) -> Result<Vec<String>, TemplateError> {
         let file: File = serde_json::from_str(json.trim_start_matches('\u{FEFF}'))
-            .map_err(|error| format!("This is not JSON: {error}."))?;
+            .map_err(|error| TemplateError::NotJson(error.to_string()))?;
         let values = match file {
             File::Several(values) => values,
             File::One(value) => vec![value],
         };
         let read = |value: &serde_json::Value| {
-            let template =
-                Template::from_json(&value.to_string()).map_err(|error| error.to_string())?;
+            let template = Template::from_json(&value.to_string())?;
             Ok(Template { name: checked(&template.name)?, ..template })
         };
-        let templates: Vec<Template> = values.iter().map(read).collect::<Result<_, String>>()?;
+        let templates: Vec<Template> =
+            values.iter().map(read).collect::<Result<_, TemplateError>>()?;
         if templates.is_empty() {
-            return Err("This file holds no templates.".to_owned());
+            return Err(TemplateError::NoTemplates);
         }
         let names = templates.into_iter().map(|template| {
             let name = self.unused(&template.name);
@@ -122,12 +167,12 @@ pub fn to_json(templates: &[Template]) -> String {
     json.unwrap_or_default() + "\n"
 }
 
-fn checked(name: &str) -> Result<String, String> {
+fn checked(name: &str) -> Result<String, TemplateError> {
     let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
     if name.is_empty() {
-        Err("Give the template a name.".to_owned())
+        Err(TemplateError::NoName)
     } else if name.chars().count() > MAX_NAME_CHARS {
-        Err(format!("The name has more than {MAX_NAME_CHARS} characters."))
+        Err(TemplateError::NameTooLong { most: MAX_NAME_CHARS })
     } else {
         Ok(name)
     }
@@ -173,7 +218,7 @@ impl Chosen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hangtag_task::parse_feature_list;
+    use hangtag_task::{Kind, parse_feature_list};
 
     fn features(list: &str) -> Vec<Feature> {
         parse_feature_list(list).unwrap()
@@ -192,18 +237,46 @@ mod tests {
         assert_eq!(names(&own), ["My lamps", "Shoes"]);
         assert_eq!(own.get("My lamps").unwrap().features.len(), 2);
 
-        assert_eq!(own.duplicate("My lamps").unwrap(), "My lamps copy");
-        assert_eq!(own.duplicate("My lamps").unwrap(), "My lamps copy 2");
+        assert_eq!(own.duplicate("My lamps", "My lamps copy").unwrap(), "My lamps copy");
+        assert_eq!(own.duplicate("My lamps", "My lamps copy").unwrap(), "My lamps copy 2");
         assert_eq!(names(&own), ["My lamps", "My lamps copy 2", "My lamps copy", "Shoes"]);
         assert_eq!(own.rename("My lamps copy", "Lamps").unwrap(), "Lamps");
         assert_eq!(own.rename("Lamps", "Lamps").unwrap(), "Lamps");
-        assert!(own.rename("Lamps", "Shoes").unwrap_err().contains("Shoes"));
+        assert_eq!(own.rename("Lamps", "Shoes"), Err(TemplateError::NameTaken("Shoes".into())));
         own.delete("My lamps copy 2");
         assert_eq!(names(&own), ["My lamps", "Lamps", "Shoes"]);
-        assert_eq!(own.duplicate("gone"), None);
+        assert_eq!(own.duplicate("gone", "x"), None);
         for name in ["", " \t", &"x".repeat(61)] {
             assert!(own.save(name, "", features("A")).is_err());
         }
+    }
+
+    #[test]
+    fn templates_are_moved_and_stay_there() {
+        let mut own = Templates::default();
+        for name in ["A", "B", "C"] {
+            own.save(name, "", features("Brand")).unwrap();
+        }
+        assert_eq!(own.shift("C", true), Some(1));
+        assert_eq!(own.shift("A", false), Some(1));
+        assert_eq!(names(&own), ["C", "A", "B"]);
+        for (name, is_up) in [("C", true), ("B", false), ("gone", true)] {
+            assert_eq!(own.shift(name, is_up), None);
+        }
+        let mut other = Templates::default();
+        other.import(&to_json(own.all())).unwrap();
+        assert_eq!(names(&other), ["C", "A", "B"]);
+        own.save("A", "", features("Size")).unwrap();
+        assert_eq!(names(&own), ["C", "A", "B"]);
+    }
+
+    #[test]
+    fn files_from_before_there_were_kinds_are_read() {
+        let mut own = Templates::default();
+        let old = r#"{"name": "Lamps", "features": [{"name": "Brand"}, {"name": "Height", "unit": "cm"}]}"#;
+        assert_eq!(own.import(old).unwrap(), ["Lamps"]);
+        let kinds = own.all()[0].features.iter().map(|feature| feature.kind);
+        assert!(kinds.eq([Kind::Span, Kind::Span]));
     }
 
     #[test]
@@ -221,7 +294,7 @@ mod tests {
         let before = other.clone();
         let bad = r#"[{"name":"A","features":[{"name":"B"}]},{"name":"C","features":[]}]"#;
         for file in ["", "[]", "3", "{", bad] {
-            assert!(!other.import(file).unwrap_err().is_empty());
+            assert!(other.import(file).is_err());
             assert_eq!(other, before, "{file}");
         }
     }

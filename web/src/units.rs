@@ -1,7 +1,17 @@
-//! Numbers as people read them.
+//! Numbers as people read them: the decimal mark and the groups of digits are the language's, as `Intl` has them.
+
+use crate::words::Language;
+
+/// What stands between whole and fraction, and between groups of three digits.
+fn marks(language: Language) -> (char, char) {
+    match language {
+        Language::English => ('.', ','),
+        Language::Dutch => (',', '.'),
+    }
+}
 
 /// Decimal units, as browsers and shops count them: "98.4 MB".
-pub fn bytes(count: u64) -> String {
+pub fn bytes(language: Language, count: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if count < 1000 {
         return format!("{count} bytes");
@@ -11,94 +21,91 @@ pub fn bytes(count: u64) -> String {
         value /= 1e3;
         unit += 1;
     }
-    format!("{value:.1} {}", UNITS[unit])
+    format!("{} {}", decimal(language, value, 1), UNITS[unit])
 }
 
 /// "0.84 s", "12.3 s", "3 min 20 s".
-pub fn seconds(value: f64) -> String {
+pub fn seconds(language: Language, value: f64) -> String {
     if value < 9.995 {
-        format!("{value:.2} s")
+        format!("{} s", decimal(language, value, 2))
     } else if value < 99.95 {
-        format!("{value:.1} s")
+        format!("{} s", decimal(language, value, 1))
     } else {
         let whole = value.round() as u64;
         format!("{} min {} s", whole / 60, whole % 60)
     }
 }
 
-/// "less than a minute", "about 12 minutes", "about 2 hours 10 minutes": what is left of long work.
-pub fn rough_duration(seconds: f64) -> String {
-    if seconds < 60.0 {
-        return "less than a minute".to_owned();
-    }
-    let minutes = (seconds / 60.0).round() as usize;
-    let part = |value, one, many| match value {
-        0 => String::new(),
-        value => format!(" {}", plural(value, one, many)),
-    };
-    // Minutes of a long time would only pretend to be exact.
-    let of_hour = if minutes < 60 { minutes } else { minutes % 60 / 10 * 10 };
-    format!("about{}{}", part(minutes / 60, "hour", "hours"), part(of_hour, "minute", "minutes"))
-}
-
-/// "3.2 products a second", "41 products a minute".
-pub fn pace(per_second: f64) -> String {
-    match per_second {
-        fast if fast >= 10.0 => format!("{} products a second", count(fast.round() as usize)),
-        some if some >= 1.0 => format!("{some:.1} products a second"),
-        slow => plural((60.0 * slow).round() as usize, "product a minute", "products a minute"),
+/// "1.25": so many digits behind the decimal mark.
+pub fn decimal(language: Language, value: f64, digits: usize) -> String {
+    let (mark, _) = marks(language);
+    let plain = format!("{value:.digits$}");
+    match plain.split_once('.') {
+        Some((whole, fraction)) => format!("{}{mark}{fraction}", grouped(language, whole)),
+        None => grouped(language, &plain),
     }
 }
 
 /// "12,345": thousands apart.
-pub fn count(value: usize) -> String {
-    let digits = value.to_string();
+pub fn count(language: Language, value: usize) -> String {
+    grouped(language, &value.to_string())
+}
+
+fn grouped(language: Language, digits: &str) -> String {
+    let (_, mark) = marks(language);
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
+            grouped.push(mark);
         }
         grouped.push(digit);
     }
     grouped
 }
 
-/// "1 feature", "12 features".
-pub fn plural(value: usize, one: &str, many: &str) -> String {
-    format!("{} {}", count(value), if value == 1 { one } else { many })
+/// "1 feature", "12 features". All languages here have these two forms.
+pub fn plural(language: Language, value: usize, one: &str, many: &str) -> String {
+    format!("{} {}", count(language, value), if value == 1 { one } else { many })
 }
 
 /// Whole percent, 0 to 100; never 100 before the end.
-pub fn percent(done: f64, total: f64) -> u32 {
+pub fn percent(done: f64, total: f64) -> usize {
     if total <= 0.0 {
         return 0;
     }
-    (100.0 * done / total).floor().clamp(0.0, 100.0) as u32
+    (100.0 * done / total).floor().clamp(0.0, 100.0) as usize
 }
 
 #[cfg(test)]
 mod tests {
+    use super::Language::{Dutch, English};
     use super::*;
 
     #[test]
     fn units_change_where_they_should() {
-        assert_eq!(bytes(999), "999 bytes");
-        assert_eq!(bytes(98_362_432), "98.4 MB");
-        assert_eq!(bytes(999_990), "1.0 MB");
-        assert_eq!(seconds(0.5), "0.50 s");
-        assert_eq!(seconds(12.34), "12.3 s");
-        assert_eq!(seconds(200.4), "3 min 20 s");
-        assert_eq!(rough_duration(59.0), "less than a minute");
-        assert_eq!(rough_duration(61.0), "about 1 minute");
-        assert_eq!(rough_duration(3_600.0), "about 1 hour");
-        assert_eq!(rough_duration(7_980.0), "about 2 hours 10 minutes");
-        assert_eq!(pace(41.6), "42 products a second");
-        assert_eq!(pace(1.25), "1.2 products a second");
-        assert_eq!(pace(0.5), "30 products a minute");
-        assert_eq!(count(0), "0");
-        assert_eq!(count(200_000), "200,000");
-        assert_eq!(plural(1, "feature", "features"), "1 feature");
+        assert_eq!(bytes(English, 999), "999 bytes");
+        assert_eq!(bytes(English, 98_362_432), "98.4 MB");
+        assert_eq!(bytes(English, 999_990), "1.0 MB");
+        assert_eq!(seconds(English, 0.5), "0.50 s");
+        assert_eq!(seconds(English, 12.34), "12.3 s");
+        assert_eq!(seconds(English, 200.4), "3 min 20 s");
+        assert_eq!(count(English, 0), "0");
+        assert_eq!(count(English, 200_000), "200,000");
+        assert_eq!(plural(English, 1, "feature", "features"), "1 feature");
         assert_eq!(percent(0.0, 0.0), 0);
         assert_eq!(percent(199.0, 200.0), 99);
+    }
+
+    #[test]
+    fn each_language_has_its_own_marks() {
+        assert_eq!(bytes(Dutch, 98_362_432), "98,4 MB");
+        assert_eq!(bytes(Dutch, 12_345_600_000_000_000), "12.345,6 TB");
+        assert_eq!(bytes(English, 12_345_600_000_000_000), "12,345.6 TB");
+        assert_eq!(seconds(Dutch, 0.5), "0,50 s");
+        assert_eq!(decimal(Dutch, 1_234_567.25, 2), "1.234.567,25");
+        assert_eq!(decimal(Dutch, 999.6, 0), "1.000");
+        assert_eq!(count(Dutch, 200_000), "200.000");
+        assert_eq!(plural(Dutch, 1_000, "kenmerk", "kenmerken"), "1.000 kenmerken");
+        assert_eq!(plural(Dutch, 0, "kenmerk", "kenmerken"), "0 kenmerken");
     }
 }

@@ -59,7 +59,7 @@ struct List {
 
 impl List {
     fn text(&self, row: &Row) -> Result<String, String> {
-        row.text(&[&self.text_column])
+        row.text(&[&self.text_column]).map_err(|error| error.to_string())
     }
 }
 

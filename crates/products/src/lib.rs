@@ -11,11 +11,15 @@ mod quotes;
 #[cfg(feature = "workbook")]
 mod workbook;
 mod write;
+#[cfg(feature = "workbook")]
+mod write_workbook;
 
 pub use encoding::{Encoding, decode};
-pub use error::ListError;
+pub use error::{ListError, RowError};
 pub use lines::Lines;
 pub use list::{Form, Products, Row, delimiter, without_byte_order_mark};
 #[cfg(feature = "workbook")]
 pub use workbook::csv_of_workbook;
 pub use write::{Answers, Detail, Writer};
+#[cfg(feature = "workbook")]
+pub use write_workbook::{MAX_CELL_UNITS, MAX_COLUMNS, MAX_ROWS, Workbook, workbook_of};

@@ -1,7 +1,7 @@
 use serde_json::{Map, Value};
 
 use crate::quotes::{Record, records};
-use crate::{Encoding, ListError, decode};
+use crate::{Encoding, ListError, RowError, decode};
 
 /// How a list is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,15 +35,15 @@ pub struct Row {
     /// What the file says of it, as far as it can be read.
     pub fields: Map<String, Value>,
     /// Why it cannot be read as a whole.
-    pub problem: Option<String>,
+    pub problem: Option<RowError>,
 }
 
 impl Row {
     /// The product text: the cells of these columns that hold something, one a line.
     ///
     /// # Errors
-    /// Why there is no text, in words.
-    pub fn text<S: AsRef<str>>(&self, columns: &[S]) -> Result<String, String> {
+    /// Why there is no text.
+    pub fn text<S: AsRef<str>>(&self, columns: &[S]) -> Result<String, RowError> {
         if let Some(problem) = &self.problem {
             return Err(problem.clone());
         }
@@ -54,14 +54,17 @@ impl Row {
                     parts.extend(Some(text.as_str()).filter(|text| !text.trim().is_empty()))
                 }
                 Some(Value::Null) => {}
-                Some(_) => return Err(format!("{column:?} is not a string")),
+                Some(_) => return Err(RowError::NotString { column: column.to_owned() }),
                 None => continue,
             }
             is_there = true;
         }
         match parts.as_slice() {
-            [] if is_there => Err("the text is empty".to_owned()),
-            [] => Err(format!("no {}", quoted(columns, " or "))),
+            [] if is_there => Err(RowError::Empty),
+            [] => {
+                let columns = columns.iter().map(|name| name.as_ref().to_owned()).collect();
+                Err(RowError::NoColumn { columns })
+            }
             parts => Ok(parts.join("\n")),
         }
     }
@@ -159,11 +162,11 @@ pub(crate) fn quoted<S: AsRef<str>>(names: &[S], between: &str) -> String {
 fn csv_row(columns: &[String], delimiter: u8, record: Record, is_damaged: bool) -> Row {
     let Record { line, mut cells, is_broken } = record;
     let problem = if is_broken {
-        Some("a quote opens here and does not close".to_owned())
+        Some(RowError::OpenQuote)
     } else if cells.len() != columns.len() {
-        Some(format!("{} fields where the header has {}", cells.len(), columns.len()))
+        Some(RowError::Width { cells: cells.len(), columns: columns.len() })
     } else if is_damaged && cells.iter().any(|cell| cell.contains(char::REPLACEMENT_CHARACTER)) {
-        Some("the text is not UTF-8".to_owned())
+        Some(RowError::NotUtf8)
     } else {
         None
     };
@@ -181,8 +184,8 @@ fn csv_row(columns: &[String], delimiter: u8, record: Record, is_damaged: bool) 
 fn json_row(line: u64, json: &str) -> Row {
     let (fields, problem) = match serde_json::from_str(json) {
         Ok(Value::Object(fields)) => (fields, None),
-        Ok(_) => (Map::new(), Some("not a JSON object".to_owned())),
-        Err(error) => (Map::new(), Some(format!("not JSON: {error}"))),
+        Ok(_) => (Map::new(), Some(RowError::NotObject)),
+        Err(error) => (Map::new(), Some(RowError::NotJson(error.to_string()))),
     };
     Row { line, fields, problem }
 }
@@ -193,7 +196,11 @@ mod tests {
 
     fn texts(products: &Products) -> Vec<(u64, Result<String, String>)> {
         let column = products.column("text").unwrap_or("text");
-        products.rows.iter().map(|row| (row.line, row.text(&[column]))).collect()
+        products.rows.iter().map(|row| (row.line, told(row, &[column]))).collect()
+    }
+
+    fn told(row: &Row, columns: &[&str]) -> Result<String, String> {
+        row.text(columns).map_err(|error| error.to_string())
     }
 
     fn good(text: &str) -> Result<String, String> {
@@ -269,9 +276,9 @@ mod tests {
     #[test]
     fn columns_are_joined_and_blank_ones_left_out() {
         let products = Products::from_csv(b"a,b,c\nx,,y\n ,,\n").unwrap();
-        assert_eq!(products.rows[0].text(&["a", "b", "c"]), good("x\ny"));
-        assert_eq!(products.rows[1].text(&["a", "b"]), bad("the text is empty"));
-        assert_eq!(products.rows[1].text(&["d", "e"]), bad("no \"d\" or \"e\""));
+        assert_eq!(told(&products.rows[0], &["a", "b", "c"]), good("x\ny"));
+        assert_eq!(told(&products.rows[1], &["a", "b"]), bad("the text is empty"));
+        assert_eq!(told(&products.rows[1], &["d", "e"]), bad("no \"d\" or \"e\""));
     }
 
     #[test]

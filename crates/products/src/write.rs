@@ -63,6 +63,11 @@ pub struct Writer<'a> {
 impl Writer<'_> {
     /// The header line of the CSV.
     pub fn csv_header(&self) -> String {
+        self.csv_line(&self.columns())
+    }
+
+    /// The names of the columns.
+    pub fn columns(&self) -> Vec<String> {
         let mut columns = self.products.columns.clone();
         let add = |columns: &mut Vec<String>, name: &str| {
             let name = unused(columns, name);
@@ -79,7 +84,16 @@ impl Writer<'_> {
             add(&mut columns, "corrected");
         }
         add(&mut columns, "error");
-        self.csv_line(&columns)
+        columns
+    }
+
+    /// The columns of [`Self::columns`] that hold numbers: confidence and place. Those of the file are texts, whatever
+    /// they look like, so that an article number keeps its zeros.
+    pub fn number_columns(&self) -> Vec<usize> {
+        let more = self.more_columns().len();
+        let first = self.products.columns.len();
+        let columns = 0..self.features.len() * (more + 1);
+        columns.filter(|column| column % (more + 1) != 0).map(|column| first + column).collect()
     }
 
     fn more_columns(&self) -> &'static [&'static str] {
@@ -92,6 +106,11 @@ impl Writer<'_> {
 
     /// One product as a line of the CSV, or why it has no values.
     pub fn csv_row(&self, row: &Row, result: Result<Answers<'_>, &str>) -> String {
+        self.csv_line(&self.cells(row, result))
+    }
+
+    /// One product as a cell for each of [`Self::columns`], or why it has no values.
+    pub fn cells(&self, row: &Row, result: Result<Answers<'_>, &str>) -> Vec<String> {
         let mut cells: Vec<String> =
             self.products.columns.iter().map(|column| cell(row.fields.get(column))).collect();
         for index in 0..self.features.len() {
@@ -113,7 +132,7 @@ impl Writer<'_> {
             cells.push(names.unwrap_or_default());
         }
         cells.push(result.err().unwrap_or_default().to_owned());
-        self.csv_line(&cells)
+        cells
     }
 
     /// One product as in the project's data sets: the input's own members, and the features by name.
@@ -194,6 +213,17 @@ mod tests {
         assert_eq!(
             write(Detail::Values),
             "text;Color;Color (hangtag);Size;error\nred;\"a;b\";red;;\nblue;c;;;too long\n"
+        );
+        let numbers = |detail| {
+            let writer = Writer { products: &products, features: &features, detail };
+            let columns = writer.columns();
+            writer.number_columns().iter().map(|&at| columns[at].clone()).collect::<Vec<_>>()
+        };
+        assert!(numbers(Detail::Values).is_empty());
+        assert_eq!(
+            numbers(Detail::Full).join(";"),
+            "Color (hangtag) confidence;Color (hangtag) start;\
+             Color (hangtag) end;Size confidence;Size start;Size end"
         );
         assert_eq!(
             write(Detail::Full),

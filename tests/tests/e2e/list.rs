@@ -15,7 +15,7 @@ use thirtyfour::Key;
 use crate::native_tiny;
 use crate::stage::{Stage, stage};
 
-const FEATURES: &str = "Brand, Color, Size";
+pub const FEATURES: &str = "Brand, Color, Size";
 
 /// A list of `count` products with semicolons, in Windows-1252, whose third row is blank and whose sixth has an open quote.
 pub fn shop(count: usize) -> Vec<u8> {
@@ -169,7 +169,7 @@ async fn a_second_tab_leaves_the_list_alone(stage: &Stage) -> Result<()> {
     Ok(driver.switch_to_window(first).await?)
 }
 
-async fn the_downloads_hold_what_the_native_engine_gives(stage: &Stage) -> Result<()> {
+pub async fn the_downloads_hold_what_the_native_engine_gives(stage: &Stage) -> Result<()> {
     let csv = stage.saved("list-csv").await?;
     assert!(csv.starts_with(
         "\u{FEFF}sku;title;description;price;Brand;Brand confidence;Brand start;Brand end;Color;"

@@ -2,10 +2,17 @@
 
 mod accessibility;
 mod corrections;
+mod feature_rows;
+mod language;
 mod list;
+mod list_workbook;
 mod models;
 mod offline;
+mod recovery;
 mod stage;
+mod suggestion;
+mod tabs;
+mod template_order;
 mod templates;
 mod traffic;
 

@@ -13,7 +13,7 @@ impl Stage {
         self.browser.script(body, vec![]).await
     }
 
-    async fn own_templates_become(&self, names: &[&str]) -> Result<()> {
+    pub(crate) async fn own_templates_become(&self, names: &[&str]) -> Result<()> {
         self.browser
             .until(&format!("the own templates are not {names:?}"), async || {
                 Ok((self.own_templates().await? == names).then_some(()))
@@ -22,7 +22,7 @@ impl Stage {
     }
 
     /// The button of an own template.
-    async fn on_template(&self, name: &str, button: &str) -> Result<()> {
+    pub(crate) async fn on_template(&self, name: &str, button: &str) -> Result<()> {
         let selector = format!("[data-name=\"{name}\"] [data-testid={button}]");
         let button = self.browser.driver().find(By::Css(selector)).await?;
         button.scroll_into_view().await?;
@@ -33,7 +33,7 @@ impl Stage {
         self.browser.script("return document.getElementById('features').value", vec![]).await
     }
 
-    async fn unfold_templates(&self) -> Result<()> {
+    pub(crate) async fn unfold_templates(&self) -> Result<()> {
         let body = "document.querySelector('[data-testid=own-templates]').open = true; return true";
         self.browser.script::<bool>(body, vec![]).await.map(drop)
     }

@@ -12,6 +12,7 @@ use super::list_results::ListResults;
 use super::model_card::ModelCard;
 use super::privacy::Privacy;
 use super::results::Results;
+use super::speech::say;
 use super::state::{Model, State, View};
 use super::text_panel::TextPanel;
 use super::unsupported::Unsupported;
@@ -44,7 +45,7 @@ pub fn App() -> impl IntoView {
         _ => None,
     });
     view! {
-        <a class="skip" href="#features">"Skip to the features"</a>
+        <a class="skip" href="#features">{say(|words| words.frame.skip)}</a>
         <Header />
         <NewVersion />
         <main>
@@ -57,7 +58,7 @@ pub fn App() -> impl IntoView {
         <footer class="bottom">
             <p>
                 "Hangtag "{env!("CARGO_PKG_VERSION")}
-                " · free software, MIT or Apache-2.0 · answers can be wrong: check them before you publish them"
+                " · "{say(|words| words.frame.licence_and_warning)}
                 <KeptNote />
             </p>
         </footer>
@@ -125,7 +126,7 @@ fn Actions() -> impl IntoView {
                 disabled=running
                 on:click=move |_| client.extract()
             >
-                "Extract"
+                {say(|words| words.ask.extract)}
             </button>
             <button
                 type="button"
@@ -133,7 +134,7 @@ fn Actions() -> impl IntoView {
                 disabled=move || !running.get()
                 on:click=move |_| client.stop()
             >
-                "Stop"
+                {say(|words| words.ask.stop)}
             </button>
             <span class="hint">
                 <kbd>"Ctrl"</kbd>" + "<kbd>"Enter"</kbd>

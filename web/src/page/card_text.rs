@@ -3,6 +3,8 @@
 use hangtag_web::markdown::{Block, Run, blocks};
 use leptos::prelude::*;
 
+use super::rich::show;
+use super::speech::say;
 use super::state::State;
 
 /// The card, folded away; nothing where the package has none.
@@ -14,8 +16,8 @@ pub fn CardText() -> impl IntoView {
         card.get().map(|card| {
             view! {
                 <details>
-                    <summary>"How good it is"</summary>
-                    <div class="card-text" data-testid="card">
+                    <summary>{say(|words| words.model.how_good)}</summary>
+                    <div class="card-text" data-testid="card" lang="en">
                         {blocks(&card).into_iter().map(block).collect_view()}
                     </div>
                 </details>
@@ -26,13 +28,13 @@ pub fn CardText() -> impl IntoView {
 
 fn block(block: Block) -> AnyView {
     match block {
-        Block::Heading(words) => view! { <h3>{runs(words)}</h3> }.into_any(),
-        Block::Paragraph(words) => view! { <p>{runs(words)}</p> }.into_any(),
-        Block::Item(words) => view! { <p class="item">"• "{runs(words)}</p> }.into_any(),
+        Block::Heading(words) => view! { <h3>{show(words)}</h3> }.into_any(),
+        Block::Paragraph(words) => view! { <p>{show(words)}</p> }.into_any(),
+        Block::Item(words) => view! { <p class="item">"• "{show(words)}</p> }.into_any(),
         Block::Table(head, rows) => {
-            let head = head.into_iter().map(|cell| view! { <th scope="col">{runs(cell)}</th> });
+            let head = head.into_iter().map(|cell| view! { <th scope="col">{show(cell)}</th> });
             let row = |row: Vec<Vec<Run>>| {
-                let cells = row.into_iter().map(|cell| view! { <td>{runs(cell)}</td> });
+                let cells = row.into_iter().map(|cell| view! { <td>{show(cell)}</td> });
                 view! { <tr>{cells.collect_view()}</tr> }
             };
             view! {
@@ -44,13 +46,4 @@ fn block(block: Block) -> AnyView {
             .into_any()
         }
     }
-}
-
-fn runs(runs: Vec<Run>) -> impl IntoView {
-    let run = |run| match run {
-        Run::Plain(words) => words.into_any(),
-        Run::Strong(words) => view! { <strong>{words}</strong> }.into_any(),
-        Run::Code(words) => view! { <code>{words}</code> }.into_any(),
-    };
-    runs.into_iter().map(run).collect_view()
 }

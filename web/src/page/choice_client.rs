@@ -1,11 +1,13 @@
 //! The choice of a model: what is asked of the worker, and what is remembered of it.
 
 use hangtag_web::protocol::{Loaded, Origin, Package, Place, ToWorker};
+use hangtag_web::words::{Language, Said};
 use leptos::prelude::*;
 use web_sys::File;
 
 use super::choice_state::Chosen;
 use super::client::Client;
+use super::device::AddressError;
 use super::state::Model;
 use super::{bundle, device, remember};
 
@@ -18,6 +20,7 @@ impl Client {
         let choice = self.state.choice;
         choice.problem.set(None);
         choice.is_opening.set(true);
+        self.recovery.take_reload();
         self.asked.set_value(Some(chosen.clone()));
         match self.state.model.get_untracked() {
             // Nobody is there to ask; the new worker does it first.
@@ -37,7 +40,9 @@ impl Client {
     pub fn choose_path(&self, path: &str) {
         match device::package_url(path) {
             Ok(package_url) => self.choose(Chosen::at(Place::Site { package_url })),
-            Err(problem) => self.state.choice.problem.set(Some(problem)),
+            Err(error) => {
+                self.state.choice.problem.set(Some(Said::new(move |words| error.words(words))));
+            }
         }
     }
 
@@ -59,7 +64,7 @@ impl Client {
                 self.asked.set_value(Some(chosen.clone()));
                 self.open(&chosen);
             }
-            Err(message) => self.cannot_open(message),
+            Err(error) => self.cannot_open(error.words(Language::English.messages())),
         }
     }
 
@@ -89,7 +94,8 @@ impl Client {
         let asked = self.asked.try_update_value(Option::take).flatten();
         let is_first = self.state.model.get_untracked() == Model::Starting;
         // What is opened in its place must not hide why.
-        choice.problem.update(|problem| _ = problem.get_or_insert(message));
+        let refusal = Said::new(move |words| words.refusal(&message));
+        choice.problem.update(|problem| _ = problem.get_or_insert(refusal));
         if is_first {
             self.fall_back(asked);
         }
@@ -131,7 +137,7 @@ fn is(open: Option<&Package>, id: &str) -> bool {
 }
 
 /// What the page begins with: what its address names, else the kept model of the last visit, else the site's own.
-fn first_choice() -> Result<Chosen, String> {
+fn first_choice() -> Result<Chosen, AddressError> {
     if let Some(path) = device::asked_model().filter(|_| !bundle::is_bundle()) {
         return device::package_url(&path)
             .map(|package_url| Chosen::at(Place::Site { package_url }));

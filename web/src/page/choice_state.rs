@@ -1,6 +1,7 @@
 //! What the page knows of the choice of a model.
 
 use hangtag_web::protocol::{Place, Shelf};
+use hangtag_web::words::Said;
 use leptos::prelude::*;
 use web_sys::File;
 
@@ -10,7 +11,7 @@ pub struct ChoiceState {
     /// What is kept on this device, once known.
     pub shelf: RwSignal<Option<Shelf>>,
     /// Why the last choice is none that can be used.
-    pub problem: RwSignal<Option<String>>,
+    pub problem: RwSignal<Option<Said>>,
     /// Whether a choice is being looked at.
     pub is_opening: RwSignal<bool>,
     /// Whether the person's own files are to be kept in the browser.

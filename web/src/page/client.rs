@@ -11,6 +11,7 @@ use hangtag_web::protocol::{
     Failure, FailureKind, FromWorker, Package, RunId, RunStep, Storage, ToWorker, VERSION,
 };
 use hangtag_web::traffic::Request;
+use hangtag_web::words::Said;
 use js_sys::Array;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
@@ -20,6 +21,7 @@ use web_sys::{ErrorEvent, File, MessageEvent, Worker};
 use super::choice_state::Chosen;
 use super::device::{self, Obstacle};
 use super::list_client::ListWork;
+use super::recovery::Recovery;
 use super::start_worker::start_worker;
 use super::state::{Isolation, Model, Phase, Row, Run, State};
 
@@ -33,11 +35,12 @@ pub struct Client {
     line: StoredValue<Option<Line>, LocalStorage>,
     next_run: StoredValue<RunId>,
     /// A run asked for before the worker could hear of it.
-    pending: StoredValue<Option<ToWorker>>,
+    pub(super) pending: StoredValue<Option<ToWorker>>,
     /// The open model, to open it again in a new worker.
     pub(super) chosen: StoredValue<Option<Chosen>, LocalStorage>,
     /// The model that the worker is asked to open.
     pub(super) asked: StoredValue<Option<Chosen>, LocalStorage>,
+    pub(super) recovery: Recovery,
 }
 
 /// A running worker and what must live as long as it.
@@ -64,6 +67,7 @@ impl Client {
             pending: StoredValue::new(None),
             chosen: StoredValue::new_local(None),
             asked: StoredValue::new_local(None),
+            recovery: Recovery::new(),
         };
         match device::obstacle() {
             Some(obstacle) => state.model.set(Model::Unsupported(obstacle)),
@@ -79,6 +83,7 @@ impl Client {
         if let Some(run) = untrack(|| self.state.open_run()) {
             self.state.end_run(run.id, Phase::Stopped);
         }
+        self.recovery.reset();
         self.launch();
     }
 
@@ -109,7 +114,8 @@ impl Client {
             return;
         }
         let text = state.text.get_untracked();
-        let asked = ask::ask(&text, &state.list.get_untracked(), &state.template_features());
+        let list = state.features.text.get_untracked();
+        let asked = ask::ask(&text, &list, &state.features.known());
         state.input_error.set(asked.as_ref().err().cloned());
         let Ok(features) = asked else {
             focus_first_invalid();
@@ -120,18 +126,21 @@ impl Client {
         }
 
         let run = self.new_run();
-        state.add_run(Run {
+        let run = Run {
             id: run,
             text: text.as_str().into(),
             rows: features.iter().map(|feature| Row::new(&feature.name)).collect(),
             phase: ArcRwSignal::new(Phase::Waiting),
             part: ArcRwSignal::new(None),
-            began: device::time_of_day(),
+            began_ms: js_sys::Date::now(),
             features: features.as_slice().into(),
             category: state.template_category(),
             product: None,
-        });
-        self.ask_worker(ToWorker::Extract { run, text, features });
+        };
+        let question = self.question(&run);
+        state.restarted.set(None);
+        state.add_run(run);
+        self.ask_worker(question);
         bring_results_into_sight();
     }
 
@@ -141,7 +150,8 @@ impl Client {
         let lacks = state.model.get_untracked() == Model::Absent
             && state.package.with_untracked(Option::is_none);
         if lacks {
-            state.choice.problem.set(Some("choose a model first: a GGUF file".to_owned()));
+            let problem = Said::new(|words| words.model_choice.choose_first.to_owned());
+            state.choice.problem.set(Some(problem));
             if let Some(card) = document().get_element_by_id("model") {
                 card.scroll_into_view();
             }
@@ -207,10 +217,19 @@ impl Client {
         move |more| requests.update(|requests| requests.extend(more))
     }
 
-    pub(super) fn launch(&self) {
+    /// Ends the worker, so that another can start.
+    pub(super) fn end_worker(&self) {
         self.forget_parts();
         self.line.set_value(None);
         self.state.model.set(Model::Starting);
+    }
+
+    pub(super) fn has_no_worker(&self) -> bool {
+        self.line.with_value(Option::is_none)
+    }
+
+    pub(super) fn launch(&self) {
+        self.end_worker();
         match self.connect() {
             Ok(line) => self.line.set_value(Some(line)),
             Err(message) => self.break_down(Failure::new(FailureKind::Internal, message)),
@@ -224,14 +243,14 @@ impl Client {
             let data = event.unchecked_ref::<MessageEvent>().data().as_string().unwrap_or_default();
             match serde_json::from_str(&data) {
                 Ok(message) => client.hear(message),
-                Err(error) => client.break_down(stale(&error.to_string())),
+                Err(error) => client.lose(stale(&error.to_string())),
             }
         });
         let on_error = EventListener::new(&worker, "error", move |event| {
             // Absent when the script could not be loaded at all.
             let message =
                 event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).unwrap_or_default();
-            client.break_down(crash(&message));
+            client.lose(crash(&message));
         });
         Ok(Line { worker, _script: script, _listeners: [on_message, on_error] })
     }
@@ -262,7 +281,7 @@ impl Client {
         match message {
             FromWorker::Hello { version: VERSION } => self.open_first(),
             FromWorker::Hello { version } => {
-                self.break_down(stale(&format!("page {VERSION}, engine {version}")));
+                self.lose(stale(&format!("page {VERSION}, engine {version}")));
             }
             FromWorker::Opened { package, gpu } => {
                 self.note_opened(package.as_ref());
@@ -270,9 +289,13 @@ impl Client {
                 state.package.set(package);
                 state.gpu.set(Some(gpu));
                 state.model.set(Model::Absent);
+                let reload = self.recovery.take_reload();
+                if let Some(keep) = reload {
+                    state.choice.keep.set(keep);
+                }
                 if let Some(question) = self.pending.try_update_value(Option::take).flatten() {
                     self.ask_worker(question);
-                } else if is_kept {
+                } else if is_kept || reload.is_some() {
                     self.load();
                 }
             }
@@ -290,6 +313,7 @@ impl Client {
                     }
                 });
                 state.model.set(Model::Ready(model));
+                self.note_idle_engine();
             }
             FromWorker::Paused { kept_bytes } => {
                 self.set_kept(kept_bytes);
@@ -307,19 +331,24 @@ impl Client {
                 run.phase.set(Phase::Running(step));
             }),
             FromWorker::Row { run, index, value } => self.with_open(run, |run| {
-                if let Some(row) = run.rows.get(index) {
+                if let Some(row) = self.recovery.row(index).and_then(|row| run.rows.get(row)) {
                     row.value.set(Some(value));
+                    self.recovery.note_progress();
                 }
             }),
             FromWorker::Finished { run, stats } => {
                 self.with_open(run, |run| run.phase.set(Phase::Finished(stats)));
             }
-            FromWorker::Part { run, results } => self.take_part(run, results),
+            FromWorker::Part { run, results } => {
+                self.recovery.note_progress();
+                self.take_part(run, results);
+            }
             FromWorker::Stopped { run } => {
                 if !self.part_stopped(run) {
                     state.end_run(run, Phase::Stopped);
                 }
             }
+            FromWorker::Failed { failure, .. } if self.recovers_from(&failure) => {}
             FromWorker::Failed { run: None, failure } => self.break_down(failure),
             FromWorker::Failed { run: Some(run), failure } => self.fail_run(run, failure),
             FromWorker::Isolation { blocked } => {
@@ -366,7 +395,7 @@ impl Client {
     }
 
     /// The engine is not to be had: says so at the model, and at the run that waited for it.
-    fn break_down(&self, failure: Failure) {
+    pub(super) fn break_down(&self, failure: Failure) {
         self.pending.set_value(None);
         self.halt_list(&failure);
         if let Some(run) = untrack(|| self.state.open_run()) {
@@ -375,6 +404,9 @@ impl Client {
             self.state.failure.set(Some(failure.clone()));
         }
         self.state.model.set(match failure.kind {
+            FailureKind::NoGpu if self.had_gpu() => {
+                Model::Failed(Failure { kind: FailureKind::DeviceLost, ..failure })
+            }
             FailureKind::NoGpu => Model::Unsupported(Obstacle::NoAdapter(failure.message)),
             _ => Model::Failed(failure),
         });
@@ -412,7 +444,7 @@ fn bring_results_into_sight() {
 pub(super) fn focus_first_invalid() {
     // After the signals have reached the document.
     request_animation_frame(|| {
-        if let Ok(Some(field)) = document().query_selector("textarea[aria-invalid=true]") {
+        if let Ok(Some(field)) = document().query_selector("[aria-invalid=true]") {
             let _ = field.unchecked_into::<web_sys::HtmlElement>().focus();
         }
     });

@@ -2,6 +2,7 @@
 
 use gloo::file::{Blob, ObjectUrl};
 use gloo::utils::{document, window};
+use hangtag_web::words::{Language, Messages};
 use hangtag_weights::registry::DEFAULT_MODEL;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -60,10 +61,33 @@ pub fn browser() -> Browser {
     }
 }
 
+/// Why a path leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AddressError {
+    /// The page has no address itself.
+    NoPage,
+    /// This is none.
+    Invalid(String),
+    /// This is on another site.
+    OtherSite(String),
+}
+
+impl AddressError {
+    /// It as a sentence.
+    pub fn words(&self, words: &Messages) -> String {
+        let words = &words.model_choice;
+        match self {
+            Self::NoPage => words.no_address.to_owned(),
+            Self::Invalid(path) => words.bad_address(path),
+            Self::OtherSite(path) => words.other_site(path),
+        }
+    }
+}
+
 /// Absolute address of a file beside the page.
-pub fn beside_page(path: &str) -> Result<web_sys::Url, String> {
-    let href = window().location().href().map_err(|_| "the page has no address".to_owned())?;
-    web_sys::Url::new_with_base(path, &href).map_err(|_| format!("{path:?} is no valid address"))
+pub fn beside_page(path: &str) -> Result<web_sys::Url, AddressError> {
+    let href = window().location().href().map_err(|_| AddressError::NoPage)?;
+    web_sys::Url::new_with_base(path, &href).map_err(|_| AddressError::Invalid(path.to_owned()))
 }
 
 /// The package that the page's address asks for: `?model=`.
@@ -91,20 +115,21 @@ pub fn default_model() -> String {
 ///
 /// # Errors
 /// When it is on another site.
-pub fn package_url(path: &str) -> Result<String, String> {
+pub fn package_url(path: &str) -> Result<String, AddressError> {
     let url = beside_page(&format!("{}/", path.trim_end_matches('/')))?;
     if url.origin() != window().location().origin().unwrap_or_default() {
-        return Err(format!(
-            "{path} is on another site, and this page may talk to its own only: copy the package to this site, or \
-             choose it as a file"
-        ));
+        return Err(AddressError::OtherSite(path.to_owned()));
     }
     Ok(url.href())
 }
 
-/// The time of day, as people here write it.
-pub fn time_of_day() -> String {
-    String::from(js_sys::Date::new_0().to_locale_time_string("default"))
+/// The time of day of a moment in milliseconds since 1970, as people write it: in the browser's own variant of the language, if it has one.
+pub fn time_of_day(language: Language, moment_ms: f64) -> String {
+    let wished = window().navigator().languages();
+    let own = wished.iter().filter_map(|tag| tag.as_string());
+    let own = own.into_iter().find(|tag| Language::of_tag(tag) == Some(language));
+    let moment = js_sys::Date::new(&moment_ms.into());
+    String::from(moment.to_locale_time_string(own.as_deref().unwrap_or(language.tag())))
 }
 
 /// A name that no other product of this browser gets: the milliseconds of now.
@@ -124,7 +149,16 @@ pub async fn copy(text: String) -> bool {
 
 /// Saves text as a file of the user's.
 pub fn download(name: &str, mime_type: &str, text: &str) -> Result<(), JsValue> {
-    let url = ObjectUrl::from(Blob::new_with_options(text, Some(mime_type)));
+    download_blob(name, Blob::new_with_options(text, Some(mime_type)))
+}
+
+/// Saves bytes as a file of the user's.
+pub fn download_bytes(name: &str, mime_type: &str, bytes: &[u8]) -> Result<(), JsValue> {
+    download_blob(name, Blob::new_with_options(bytes, Some(mime_type)))
+}
+
+fn download_blob(name: &str, blob: Blob) -> Result<(), JsValue> {
+    let url = ObjectUrl::from(blob);
     let anchor: web_sys::HtmlAnchorElement = document().create_element("a")?.unchecked_into();
     anchor.set_href(&url);
     anchor.set_download(name);
@@ -137,10 +171,11 @@ pub fn download(name: &str, mime_type: &str, text: &str) -> Result<(), JsValue> 
 /// Says that the page itself broke down, without the help of what broke.
 pub fn show_crash(message: &str) {
     web_sys::console::error_1(&message.into());
+    let root = document().document_element();
+    let tag = root.and_then(|root| root.get_attribute("lang"));
+    let language = Language::best_of(tag);
     if let Some(element) = document().get_element_by_id("crash") {
-        element.set_text_content(Some(&format!(
-            "The page has stopped because of a defect: {message}. Reload it; your text is kept."
-        )));
+        element.set_text_content(Some(&language.messages().frame.crashed(message)));
         let _ = element.remove_attribute("hidden");
     }
 }

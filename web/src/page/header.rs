@@ -1,27 +1,31 @@
-//! Name of the app, and the state of the engine in one pill.
+//! Name of the app, its language, and the state of the engine in one pill.
 
 use hangtag_web::protocol::LoadStep;
 use hangtag_web::units::percent;
+use hangtag_web::words::Messages;
 use leptos::prelude::*;
 
 use super::logo::Logo;
+use super::speech::{LanguageChoice, say};
 use super::state::{Model, State};
 
 /// The page's header.
 #[component]
 pub fn Header() -> impl IntoView {
     let state = expect_context::<State>();
-    let label = move || state.model.with(pill);
-    let said = Memo::new(move |_| state.model.with(spoken));
+    let speech = state.speech;
+    let label = move || state.model.with(|model| pill(speech.get(), model));
+    let said = Memo::new(move |_| state.model.with(|model| spoken(speech.get(), model)));
     view! {
         <header class="top">
             <div class="brand">
                 <Logo />
                 <div>
                     <h1>"Hangtag"</h1>
-                    <p>"Product features from plain text, on your own device"</p>
+                    <p>{say(|words| words.frame.tagline)}</p>
                 </div>
             </div>
+            <LanguageChoice />
             <a
                 class="pill"
                 href="#model"
@@ -37,27 +41,29 @@ pub fn Header() -> impl IntoView {
 }
 
 /// The same to be read out: without figures that change too fast.
-fn spoken(model: &Model) -> &'static str {
+fn spoken(words: &Messages, model: &Model) -> &'static str {
+    let words = &words.frame;
     match model {
         Model::Starting => "",
-        Model::Unsupported(_) => "No WebGPU",
-        Model::Absent => "Model not loaded",
-        Model::Loading(_) => "Loading the model",
-        Model::Ready(_) => "The model is ready",
-        Model::Failed(_) => "The engine has stopped",
+        Model::Unsupported(_) => words.no_webgpu,
+        Model::Absent => words.model_absent,
+        Model::Loading(_) => words.loading_said,
+        Model::Ready(_) => words.ready_said,
+        Model::Failed(_) => words.stopped_said,
     }
 }
 
-fn pill(model: &Model) -> String {
+fn pill(words: &Messages, model: &Model) -> String {
+    let words = &words.frame;
     match model {
-        Model::Starting => "Starting".to_owned(),
-        Model::Unsupported(_) => "No WebGPU".to_owned(),
-        Model::Absent => "Model not loaded".to_owned(),
+        Model::Starting => words.starting.to_owned(),
+        Model::Unsupported(_) => words.no_webgpu.to_owned(),
+        Model::Absent => words.model_absent.to_owned(),
         Model::Loading(Some(LoadStep::Downloading { done_bytes, total_bytes, .. })) => {
-            format!("Downloading {}%", percent(*done_bytes as f64, *total_bytes as f64))
+            words.downloading(percent(*done_bytes as f64, *total_bytes as f64))
         }
-        Model::Loading(_) => "Loading model".to_owned(),
-        Model::Ready(_) => "Ready".to_owned(),
-        Model::Failed(_) => "Engine stopped".to_owned(),
+        Model::Loading(_) => words.loading.to_owned(),
+        Model::Ready(_) => words.ready.to_owned(),
+        Model::Failed(_) => words.stopped.to_owned(),
     }
 }

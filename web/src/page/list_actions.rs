@@ -1,10 +1,10 @@
 //! Start, Pause and Go on, for a list.
 
-use hangtag_web::ask::asked_features;
 use leptos::prelude::*;
 
 use super::client::Client;
 use super::list_state::ListPhase;
+use super::speech::say;
 use super::state::State;
 
 /// The buttons of the list.
@@ -16,13 +16,13 @@ pub fn ListActions() -> impl IntoView {
         match list.phase.get() {
         ListPhase::Running => view! {
             <button type="button" class="primary" data-testid="list-pause" on:click=move |_| client.pause_list()>
-                "Pause"
+                {say(|words| words.list.pause)}
             </button>
         }
         .into_any(),
         ListPhase::Paused => view! {
             <button type="button" class="primary" data-testid="list-go-on" on:click=move |_| client.go_on_with_list()>
-                "Go on"
+                {say(|words| words.list.go_on)}
             </button>
         }
         .into_any(),
@@ -35,7 +35,7 @@ pub fn ListActions() -> impl IntoView {
                 disabled=phase != ListPhase::Chosen
                 on:click=move |_| client.start_list()
             >
-                "Start"
+                {say(|words| words.list.start)}
             </button>
         }
         .into_any(),
@@ -53,19 +53,16 @@ pub fn ListActions() -> impl IntoView {
 /// Whether fields and columns ask for something else than the rows were filled in with.
 fn is_changed(state: State) -> bool {
     let Some(setup) = state.products.setup.get() else { return false };
-    state.template.track();
-    let names = state.list.with(|list| asked_features(list, &[])).unwrap_or_default();
-    let same = names
-        .iter()
-        .map(|feature| &feature.name)
-        .eq(setup.features.iter().map(|feature| &feature.name));
+    state.features.text.track();
+    state.features.list.track();
+    let same = state.features.asked().is_ok_and(|features| features == setup.features);
     !same || state.products.text_columns.with(|columns| *columns != setup.text_columns)
 }
 
 /// Starts anew; asks once more, because what was filled in goes.
 #[component]
 fn StartOver() -> impl IntoView {
-    let list = expect_context::<State>().products;
+    let State { products: list, speech, .. } = expect_context();
     let client = expect_context::<Client>();
     let is_asking = RwSignal::new(false);
     let press = move |_| {
@@ -86,7 +83,10 @@ fn StartOver() -> impl IntoView {
                 on:blur=move |_| is_asking.set(false)
                 on:click=press
             >
-                {move || if is_asking.get() { "Discard the results" } else { "Start over" }}
+                {move || {
+                    let words = &speech.get().list;
+                    if is_asking.get() { words.discard } else { words.start_over }
+                }}
             </button>
         </Show>
     }
@@ -99,10 +99,7 @@ fn Changed() -> impl IntoView {
         let setup = state.products.setup.get().filter(|_| is_changed(state))?;
         let names: Vec<&str> = setup.features.iter().map(|feature| feature.name.as_str()).collect();
         let columns = setup.text_columns.join(" + ");
-        Some(format!(
-            "This list is being filled in with {} from {columns}. Start over to use what the fields say now.",
-            names.join(", ")
-        ))
+        Some(state.speech.get().list.changed(&names.join(", "), &columns))
     };
     move || words().map(|words| view! { <p class="note" data-testid="list-changed">{words}</p> })
 }

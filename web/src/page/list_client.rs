@@ -4,20 +4,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use gloo::utils::window;
-use hangtag_products::Products;
+use hangtag_products::{ListError, Products, RowError};
 use hangtag_task::FeatureValue;
-use hangtag_web::ask::{asked_features, sentence};
 use hangtag_web::correction::Correction;
 use hangtag_web::list::{Entry, Filled, MAX_FILE_BYTES, Parts, Setup};
 use hangtag_web::protocol::{Failure, RunId, ToWorker};
-use hangtag_web::units::bytes as size_words;
+use hangtag_web::units::bytes;
+use hangtag_web::words::Said;
 use js_sys::Uint8Array;
 use leptos::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::client::{Client, focus_first_invalid};
 use super::list_state::{ListPhase, ListState, OpenList};
-use super::list_store::{Head, ListStore};
+use super::list_store::{Head, ListStore, NotKept};
 use super::state::Model;
 use super::workbook::{csv_of_workbook, is_workbook};
 
@@ -96,30 +96,37 @@ impl Client {
             let opened = client.try_open(&name, &file).await;
             if let Err(problem) = opened {
                 list.phase.set(ListPhase::Empty);
-                list.problem.set(Some(sentence(&format!("{name}: {problem}"))));
+                let problem =
+                    Said::new(move |words| words.problems.in_file(&name, &problem.with(words)));
+                list.problem.set(Some(problem));
             }
         });
     }
 
-    async fn try_open(&self, name: &str, file: &web_sys::File) -> Result<(), String> {
-        if file.size() > MAX_FILE_BYTES as f64 {
-            return Err(format!(
-                "it has {}, and {} is the most that fits here: cut it into several files",
-                size_words(file.size() as u64),
-                size_words(MAX_FILE_BYTES as u64)
-            ));
+    async fn try_open(&self, name: &str, file: &web_sys::File) -> Result<(), Said> {
+        let size_bytes = file.size() as u64;
+        if size_bytes > MAX_FILE_BYTES as u64 {
+            return Err(Said::new(move |words| {
+                let [size, most] = [size_bytes, MAX_FILE_BYTES as u64]
+                    .map(|size_bytes| bytes(words.language, size_bytes));
+                words.problems.file_too_large(&size, &most)
+            }));
         }
         let buffer = JsFuture::from(file.array_buffer()).await;
-        let buffer = buffer.map_err(|_| "the browser could not read it".to_owned())?;
-        let mut bytes = Uint8Array::new(&buffer).to_vec();
+        let buffer =
+            buffer.map_err(|_| Said::new(|words| words.problems.file_unreadable.to_owned()))?;
+        let mut content = Uint8Array::new(&buffer).to_vec();
         if is_workbook(name) {
             // From here on it is a CSV, also among what is kept.
-            bytes = csv_of_workbook(bytes, self.note_requests()).await?;
+            let csv = csv_of_workbook(content, self.note_requests()).await;
+            content =
+                csv.map_err(|english| Said::new(move |words| words.problems.workbook(&english)))?;
         }
-        let products = read(name, &bytes)?;
+        let products = read(name, &content)
+            .map_err(|error| Said::new(move |words| words.list_error(&error)))?;
         self.list().show(OpenList { name: name.to_owned(), products });
         let head = Head { name: name.to_owned(), setup: None };
-        self.keep(async move |store| store.keep(&head, &bytes).await);
+        self.keep(async move |store| store.keep(&head, &content).await);
         Ok(())
     }
 
@@ -138,12 +145,12 @@ impl Client {
             return;
         }
         let (state, list) = (self.state, self.list());
-        let asked = asked_features(&state.list.get_untracked(), &state.template_features());
+        let asked = state.features.asked();
         state.input_error.set(asked.as_ref().err().cloned());
         let Ok(features) = asked else { return focus_first_invalid() };
         let text_columns = list.text_columns.get_untracked();
         if text_columns.is_empty() {
-            return list.problem.set(Some("Choose at least one column to read.".to_owned()));
+            return list.problem.set(Some(Said::new(|words| words.problems.no_columns.to_owned())));
         }
         let Some(open) = list.open.get_untracked() else { return };
 
@@ -151,7 +158,10 @@ impl Client {
         let setup = Setup { text_columns, features, category: state.template_category() };
         let head = Head { name: open.name.clone(), setup: Some(setup.clone()) };
         self.keep(async move |store| store.begin(&head).await);
-        let entry = |problem| Entry { answer: Some(Err(problem)), ..Entry::default() };
+        let entry = |problem: RowError| Entry {
+            answer: Some(Err(problem.to_string())),
+            ..Entry::default()
+        };
         let entries: Vec<Entry> = open
             .products
             .rows
@@ -336,17 +346,16 @@ impl Client {
         let not_kept = self.list().not_kept;
         spawn_local(async move {
             if let Err(reason) = change(&store).await {
-                not_kept.set(Some(reason));
+                not_kept.set(Some(NotKept::Refused(reason)));
             }
         });
     }
 }
 
-fn read(name: &str, bytes: &[u8]) -> Result<Products, String> {
+fn read(name: &str, bytes: &[u8]) -> Result<Products, ListError> {
     let lower = name.to_lowercase();
     let is_jsonl = [".jsonl", ".ndjson", ".json"].iter().any(|ending| lower.ends_with(ending));
-    let read = if is_jsonl { Products::from_jsonl(bytes) } else { Products::from_csv(bytes) };
-    read.map_err(|error| error.to_string())
+    if is_jsonl { Products::from_jsonl(bytes) } else { Products::from_csv(bytes) }
 }
 
 fn now_ms() -> f64 {

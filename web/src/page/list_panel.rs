@@ -1,27 +1,28 @@
 //! The file of a list: where it is dropped, what is in it, which of its columns are read.
 
-use hangtag_web::units::plural;
 use leptos::ev::DragEvent;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use super::client::Client;
 use super::list_state::{ListPhase, OpenList};
+use super::speech::say;
 use super::state::State;
 
 /// The drop zone, or the open file.
 #[component]
 pub fn ListPanel() -> impl IntoView {
-    let list = expect_context::<State>().products;
+    let State { products: list, speech, .. } = expect_context();
     let problem = move || {
-        list.problem.get().map(
-            |problem| view! { <p class="field-error" data-testid="list-problem">{problem}</p> },
-        )
+        list.problem.get().map(|problem| {
+            let words = move || problem.with(speech.get());
+            view! { <p class="field-error" data-testid="list-problem">{words}</p> }
+        })
     };
     view! {
         <section class="field" aria-labelledby="list-title">
             <div class="field-head">
-                <h2 id="list-title">"List of products"</h2>
+                <h2 id="list-title">{say(|words| words.list.title)}</h2>
             </div>
             {move || match list.open.get() {
                 Some(open) => view! { <File open=open.as_ref() /> }.into_any(),
@@ -34,7 +35,7 @@ pub fn ListPanel() -> impl IntoView {
 
 #[component]
 fn DropZone() -> impl IntoView {
-    let list = expect_context::<State>().products;
+    let State { products: list, speech, .. } = expect_context();
     let client = expect_context::<Client>();
     let is_over = RwSignal::new(false);
     let open = move |files: Option<web_sys::FileList>| {
@@ -75,23 +76,26 @@ fn DropZone() -> impl IntoView {
                 on:change=chosen
             />
             <span class="drop-title">
-                {move || if is_opening() { "Reading …" } else { "Drop a file, or choose one" }}
+                {move || {
+                    let words = &speech.get().list;
+                    if is_opening() { words.reading_short } else { words.drop }
+                }}
             </span>
-            <span class="hint">"CSV, TSV, JSON Lines or XLSX, with a product a row. It stays on this device."</span>
+            <span class="hint">{say(|words| words.list.drop_hint)}</span>
         </label>
     }
 }
 
 #[component]
 fn File<'a>(open: &'a OpenList) -> impl IntoView {
-    let list = expect_context::<State>().products;
+    let State { products: list, speech, .. } = expect_context();
     let products = &open.products;
-    let facts = format!(
-        "{} · {} · {}",
-        plural(products.rows.len(), "product", "products"),
-        plural(products.columns.len(), "column", "columns"),
-        products.encoding.name()
-    );
+    let (rows, width, encoding) = (products.rows.len(), products.columns.len(), products.encoding);
+    let facts = move || {
+        let words = &speech.get().list;
+        [words.products(rows), words.columns(width), words.encoding(encoding).to_owned()]
+            .join(" · ")
+    };
     let columns = products.columns.clone();
     let order = columns.clone();
     let column = move |name: String| {
@@ -130,7 +134,7 @@ fn File<'a>(open: &'a OpenList) -> impl IntoView {
             </div>
             <Remove />
             <fieldset class="columns-read">
-                <legend class="hint">"Columns to read as the product text"</legend>
+                <legend class="hint">{say(|words| words.list.columns_read)}</legend>
                 {columns.into_iter().map(column).collect_view()}
             </fieldset>
         </div>
@@ -140,7 +144,7 @@ fn File<'a>(open: &'a OpenList) -> impl IntoView {
 /// Removes the list; asks once more where rows are filled in.
 #[component]
 fn Remove() -> impl IntoView {
-    let list = expect_context::<State>().products;
+    let State { products: list, speech, .. } = expect_context();
     let client = expect_context::<Client>();
     let is_asking = RwSignal::new(false);
     let press = move |_| {
@@ -153,10 +157,15 @@ fn Remove() -> impl IntoView {
     view! {
         <div class="chips">
             <button type="button" class="quiet" class:danger=is_asking data-testid="list-remove" on:click=press>
-                {move || if is_asking.get() { "Remove it with its results" } else { "Remove" }}
+                {move || {
+                    let words = &speech.get().list;
+                    if is_asking.get() { words.remove_with_results } else { words.remove }
+                }}
             </button>
             <Show when=move || is_asking.get()>
-                <button type="button" class="quiet" on:click=move |_| is_asking.set(false)>"Keep"</button>
+                <button type="button" class="quiet" on:click=move |_| is_asking.set(false)>
+                    {say(|words| words.list.keep)}
+                </button>
             </Show>
         </div>
     }

@@ -1,16 +1,20 @@
 //! The list as it fills in: how far it is, what is shown, the table, the tag of one product, downloads.
 
-use hangtag_web::ask::sentence;
 use hangtag_web::list::{Counts, Filled, Filter};
-use hangtag_web::units::{count, pace, percent, plural, rough_duration};
+use hangtag_web::pace::{pace_words, rough_duration};
+use hangtag_web::units::{count, percent};
+use hangtag_web::words::Said;
 use leptos::prelude::*;
 
 use super::client::Client;
-use super::device;
+use super::failure_words::FailureWords;
 use super::list_state::ListPhase;
+use super::list_store::NotKept;
 use super::list_table::ListTable;
 use super::list_tag::ListTag;
-use super::results_actions::save_training_rows;
+use super::list_workbook::WorkbookButton;
+use super::results_actions::{save, save_training_rows};
+use super::speech::say;
 use super::state::{Model, State};
 
 /// The card of the list.
@@ -26,7 +30,7 @@ pub fn ListResults() -> impl IntoView {
             data-phase=move || list.phase.get().name()
         >
             <div class="results-head">
-                <h2 id="rows-title">"Products"</h2>
+                <h2 id="rows-title">{say(|words| words.list.results_title)}</h2>
                 <Status />
             </div>
             <Progress />
@@ -49,16 +53,17 @@ fn Status() -> impl IntoView {
     let done = Memo::new(move |_| list.counts());
     let words = move || {
         let Counts { all, .. } = done.get();
+        let words = &state.speech.get().list;
         match list.phase.get() {
             ListPhase::Empty => String::new(),
-            ListPhase::Opening => "Reading the file".to_owned(),
-            ListPhase::Chosen => plural(all, "product", "products"),
+            ListPhase::Opening => words.reading.to_owned(),
+            ListPhase::Chosen => words.products(all),
             ListPhase::Running if state.model.with(|model| !matches!(model, Model::Ready(_))) => {
-                "Waiting for the model".to_owned()
+                words.waiting.to_owned()
             }
-            ListPhase::Running => "Filling in".to_owned(),
-            ListPhase::Paused => "Paused".to_owned(),
-            ListPhase::Finished => "All filled in".to_owned(),
+            ListPhase::Running => words.filling_in.to_owned(),
+            ListPhase::Paused => words.paused.to_owned(),
+            ListPhase::Finished => words.finished.to_owned(),
         }
     };
     view! { <p role="status" data-testid="list-status">{words}</p> }
@@ -67,19 +72,21 @@ fn Status() -> impl IntoView {
 /// A bar with the numbers beside it, from the start on.
 #[component]
 fn Progress() -> impl IntoView {
-    let list = expect_context::<State>().products;
+    let State { products: list, speech, .. } = expect_context();
     let counts = Memo::new(move |_| list.counts());
     let numbers = move || {
         let Counts { all, done, .. } = counts.get();
-        format!("{} of {}", count(done), count(all))
+        speech.get().list.done_of(done, all)
     };
     let speed = move || {
         let Counts { all, done, .. } = counts.get();
         let is_running = list.phase.get() == ListPhase::Running;
         list.pace.with(|measured| {
             let per_second = measured.per_second().filter(|_| is_running)?;
-            let left = measured.seconds_for(all - done).map(rough_duration)?;
-            Some(format!("{} · {left} left", pace(per_second)))
+            let left_seconds = measured.seconds_for(all - done)?;
+            let messages = speech.get();
+            let left = rough_duration(messages, left_seconds);
+            Some(messages.list.speed(&pace_words(messages, per_second), &left))
         })
     };
     let value = move || {
@@ -89,7 +96,7 @@ fn Progress() -> impl IntoView {
     view! {
         <Show when=move || list.setup.with(Option::is_some)>
             <div class="progress">
-                <progress max="100" value=value aria-label="Products filled in"></progress>
+                <progress max="100" value=value aria-label=say(|words| words.list.filled_in)></progress>
                 <div class="progress-words">
                     <span data-testid="list-done" data-done=move || counts.get().done.to_string()>{numbers}</span>
                     <span data-testid="list-pace">{speed}</span>
@@ -101,14 +108,13 @@ fn Progress() -> impl IntoView {
 
 #[component]
 fn Trouble() -> impl IntoView {
-    let list = expect_context::<State>().products;
+    let State { products: list, speech, .. } = expect_context();
     let failure = move || {
         list.failure.get().map(|failure| {
-            let advice = failure.advice();
             view! {
                 <div class="error" role="alert" data-testid="list-error">
-                    <p>{sentence(&failure.message)}</p>
-                    <p>{advice}" Go on then continues where it stopped."</p>
+                    <FailureWords failure />
+                    <p>{say(|words| words.list.then_go_on)}</p>
                 </div>
             }
         })
@@ -117,7 +123,13 @@ fn Trouble() -> impl IntoView {
         let reason = list.not_kept.get()?;
         Some(view! {
             <p class="note" data-testid="list-not-kept">
-                {format!("A list is held in memory only here, and a reload loses it: {reason}.")}
+                {move || {
+                    let words = &speech.get().list;
+                    words.held_in_memory(match &reason {
+                        NotKept::OtherTab => words.other_tab,
+                        NotKept::Refused(reason) => reason,
+                    })
+                }}
             </p>
         })
     };
@@ -131,11 +143,8 @@ fn Trouble() -> impl IntoView {
 fn Empty() -> impl IntoView {
     view! {
         <div class="empty">
-            <p>"Drop a file of products, say which features you want, and press Start."</p>
-            <p class="quiet-text">
-                "Rows fill in as they are read. You may pause, close the page and go on another day: file and results are \
-                kept in this browser and nowhere else."
-            </p>
+            <p>{say(|words| words.list.empty)}</p>
+            <p class="quiet-text">{say(|words| words.list.empty_more)}</p>
         </div>
     }
 }
@@ -143,14 +152,14 @@ fn Empty() -> impl IntoView {
 /// Which products are shown, with their numbers.
 #[component]
 fn Filters() -> impl IntoView {
-    let list = expect_context::<State>().products;
+    let State { products: list, speech, .. } = expect_context();
     let counts = Memo::new(move |_| list.counts());
     let filter = move |filter: Filter| {
-        let (label, test_id) = match filter {
-            Filter::All => ("All", "filter-all"),
-            Filter::Review => ("To review", "filter-review"),
-            Filter::Failed => ("Not read", "filter-failed"),
-            Filter::Corrected => ("Corrected", "filter-corrected"),
+        let test_id = match filter {
+            Filter::All => "filter-all",
+            Filter::Review => "filter-review",
+            Filter::Failed => "filter-failed",
+            Filter::Corrected => "filter-corrected",
         };
         let number = move || counts.get().shown_by(filter);
         view! {
@@ -162,14 +171,14 @@ fn Filters() -> impl IntoView {
                 disabled=move || number() == 0 && filter != Filter::All
                 on:click=move |_| list.filter.set(filter)
             >
-                {label}
-                <span class="number">{move || count(number())}</span>
+                {move || speech.get().list.filter(filter)}
+                <span class="number">{move || count(speech.get().language, number())}</span>
             </button>
         }
     };
     view! {
         <Show when=move || list.setup.with(Option::is_some)>
-            <div class="chips" role="group" aria-label="Products shown">
+            <div class="chips" role="group" aria-label=say(|words| words.list.shown)>
                 {Filter::EACH.map(filter).collect_view()}
             </div>
         </Show>
@@ -178,27 +187,24 @@ fn Filters() -> impl IntoView {
 
 #[component]
 fn Downloads() -> impl IntoView {
-    let list = expect_context::<State>().products;
+    let State { products: list, speech, .. } = expect_context();
     let client = expect_context::<Client>();
-    let said = RwSignal::new(String::new());
-    let save =
+    let said = RwSignal::new(None::<Said>);
+    let save_list =
         move |ending: &'static str, mime_type: &'static str, write: fn(&Filled<'_>) -> String| {
             let Some(text) = client.write_list(write) else { return };
             let name = file_name(
                 list.open.with_untracked(|open| open.as_ref().map(|open| open.name.clone())),
                 ending,
             );
-            said.set(match device::download(&name, mime_type, &text) {
-                Ok(()) => format!("{name} saved"),
-                Err(_) => "The browser did not allow the download".to_owned(),
-            });
+            said.set(Some(save(&name, mime_type, &text)));
         };
     let is_corrected = Memo::new(move |_| {
         list.entries.with(|entries| entries.iter().any(|entry| !entry.corrections.is_empty()))
     });
     let save_training = move || {
         let Some(rows) = client.write_list(|filled| filled.training_rows()) else { return };
-        said.set(save_training_rows("corrections.jsonl", &rows));
+        said.set(Some(save_training_rows("corrections.jsonl", &rows)));
     };
     view! {
         <Show when=move || list.setup.with(Option::is_some)>
@@ -207,38 +213,41 @@ fn Downloads() -> impl IntoView {
                     type="button"
                     class="small"
                     data-testid="list-csv"
-                    title="The file's columns, then value, confidence and place of each feature; place counts the characters of the columns read"
-                    on:click=move |_| save(".csv", "text/csv", |filled| filled.to_csv())
+                    title=say(|words| words.list.csv_title)
+                    on:click=move |_| save_list(".csv", "text/csv", |filled| filled.to_csv())
                 >
-                    "Download CSV"
+                    {say(|words| words.list.download_csv)}
                 </button>
                 <button
                     type="button"
                     class="small"
                     data-testid="list-jsonl"
-                    on:click=move |_| save(".jsonl", "application/jsonl", |filled| filled.to_jsonl())
+                    on:click=move |_| save_list(".jsonl", "application/jsonl", |filled| filled.to_jsonl())
                 >
-                    "Download JSONL"
+                    {say(|words| words.list.download_jsonl)}
                 </button>
+                <WorkbookButton said />
                 <Show when=move || is_corrected.get()>
                     <button
                         type="button"
                         class="small"
                         data-testid="list-training"
-                        title="What you have accepted or corrected, as rows to train a model on"
+                        title=say(|words| words.list.training_rows_title)
                         on:click=move |_| save_training()
                     >
-                        "Training rows"
+                        {say(|words| words.list.training_rows)}
                     </button>
                 </Show>
-                <span class="hint" role="status" data-testid="list-saved">{said}</span>
+                <span class="hint" role="status" data-testid="list-saved">
+                    {move || said.get().map(|said| said.with(speech.get()))}
+                </span>
             </div>
         </Show>
     }
 }
 
 /// "shop.csv" filled in is "shop-filled.csv".
-fn file_name(name: Option<String>, ending: &str) -> String {
+pub(super) fn file_name(name: Option<String>, ending: &str) -> String {
     let name = name.unwrap_or_default();
     let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
     format!("{stem}-filled{ending}")

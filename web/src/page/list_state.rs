@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use hangtag_products::Products;
+use hangtag_products::{Products, RowError};
 use hangtag_web::list::{Counts, Entry, Filter, Setup};
 use hangtag_web::pace::Pace;
 use hangtag_web::protocol::Failure;
+use hangtag_web::words::Said;
 use leptos::prelude::*;
+
+use super::list_store::NotKept;
 
 /// The list on the page, if any.
 #[derive(Clone, Copy)]
@@ -24,11 +27,11 @@ pub struct ListState {
     /// Where the work stands.
     pub phase: RwSignal<ListPhase>,
     /// Why a file was not opened, or the list not started.
-    pub problem: RwSignal<Option<String>>,
+    pub problem: RwSignal<Option<Said>>,
     /// What stopped the work.
     pub failure: RwSignal<Option<Failure>>,
     /// Why the list is not kept on this device.
-    pub not_kept: RwSignal<Option<String>>,
+    pub not_kept: RwSignal<Option<NotKept>>,
     /// Which products are shown.
     pub filter: RwSignal<Filter>,
     /// The product whose tag is shown.
@@ -130,7 +133,7 @@ impl ListState {
     }
 
     /// The text of a product, or why there is none.
-    pub fn text(&self, index: usize) -> Result<String, String> {
+    pub fn text(&self, index: usize) -> Result<String, RowError> {
         let columns = self.read_columns();
         let row = |list: &Arc<OpenList>| Some(list.products.rows.get(index)?.text(&columns));
         self.open.with(|list| list.as_ref().and_then(row)).unwrap_or_else(|| Ok(String::new()))

@@ -1,14 +1,12 @@
 //! The list in the browser's database (IndexedDB), so that a reload or a crash loses nothing: the file as it was dropped,
 //! what is asked of it, and an entry for each product that has something to keep.
 
-use gloo::utils::window;
 use hangtag_web::list::{Entry, Setup};
-use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
+use hangtag_web::locks::try_lock;
+use js_sys::Uint8Array;
 use rexie::{ObjectStore, Rexie, Store, TransactionMode};
 use serde::{Deserialize, Serialize};
-use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 
 const DATABASE: &str = "hangtag";
 const LOCK: &str = "hangtag.list";
@@ -40,21 +38,33 @@ pub struct Kept {
     pub entries: Vec<(usize, Entry)>,
 }
 
+/// Why a list is not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotKept {
+    /// Another tab has the database.
+    OtherTab,
+    /// The browser refuses, with these words.
+    Refused(String),
+}
+
 /// The open database.
 pub struct ListStore(Rexie);
 
 impl ListStore {
     /// Opens the database, or makes it. Of several tabs one has it, until it is closed: two would mix their lists.
-    pub async fn open() -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// Why there is none to be had.
+    pub async fn open() -> Result<Self, NotKept> {
         if !claimed().await {
-            return Err("another tab keeps its list in this browser".to_owned());
+            return Err(NotKept::OtherTab);
         }
         let database = Rexie::builder(DATABASE)
             .version(1)
             .add_object_store(ObjectStore::new(LIST))
             .add_object_store(ObjectStore::new(ENTRIES))
             .build();
-        database.await.map(Self).map_err(words)
+        database.await.map(Self).map_err(|error| NotKept::Refused(words(error)))
     }
 
     /// The kept list, if there is one.
@@ -131,35 +141,14 @@ impl ListStore {
 /// Whether this tab got the lock on the database, and so has it until it is closed.
 async fn claimed() -> bool {
     for _ in 0..PATIENCE {
-        if try_claim().await {
+        if let Some(lock) = try_lock(LOCK).await {
+            lock.keep();
             return true;
         }
         // A page that is left gives its lock back a little after the next one has begun.
         gloo_timers::future::TimeoutFuture::new(200).await;
     }
     false
-}
-
-async fn try_claim() -> bool {
-    let locks = Reflect::get(&window().navigator(), &"locks".into()).unwrap_or_default();
-    let request = Reflect::get(&locks, &"request".into()).unwrap_or_default();
-    // Browsers without locks have WebGPU neither.
-    let Ok(request) = request.dyn_into::<Function>() else { return true };
-    let options = Object::new();
-    let _ = Reflect::set(&options, &"ifAvailable".into(), &true.into());
-    let answer = Promise::new(&mut |resolve, _| {
-        let held = Closure::once_into_js(move |lock: JsValue| {
-            let _ = resolve.call1(&JsValue::NULL, &JsValue::from_bool(!lock.is_null()));
-            // Held for as long as this promise is open.
-            Promise::new(&mut |resolve, _| {
-                if lock.is_null() {
-                    let _ = resolve.call0(&JsValue::NULL);
-                }
-            })
-        });
-        let _ = request.call3(&locks, &LOCK.into(), &options, &held);
-    });
-    JsFuture::from(answer).await.is_ok_and(|answer| answer.is_truthy())
 }
 
 fn json(value: &impl Serialize) -> JsValue {

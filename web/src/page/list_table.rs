@@ -7,6 +7,7 @@ use hangtag_task::{Feature, FeatureValue};
 use hangtag_web::correction::{needs_review, settled};
 use hangtag_web::list::{Entry, Filter};
 use hangtag_web::rows_in_view::{rows_in_view, scroll_to};
+use hangtag_web::words::Messages;
 use leptos::ev::{KeyboardEvent, MouseEvent};
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -14,6 +15,7 @@ use wasm_bindgen::JsCast;
 use web_sys::HtmlDivElement;
 
 use super::list_state::{ListState, OpenList};
+use super::speech::say;
 use super::state::State;
 use super::value_cell::focus_value;
 
@@ -75,7 +77,7 @@ pub fn ListTable() -> impl IntoView {
         >
             <Rows shown range />
             <Show when=move || shown.with(Vec::is_empty)>
-                <p class="quiet-text nothing">"No product is left here."</p>
+                <p class="quiet-text nothing">{say(|words| words.list.none_left)}</p>
             </Show>
         </div>
     }
@@ -100,11 +102,11 @@ fn Rows(shown: Memo<Vec<usize>>, range: Memo<Range<usize>>) -> impl IntoView {
     view! {
         <table class="list-table" style:width=width aria-rowcount=move || (shown.with(Vec::len) + 1).to_string()>
             <caption class="visually-hidden">
-                "Products of the list, with the values found. Arrow keys go from product to product, Enter to its values."
+                {say(|words| words.list.caption)}
             </caption>
             <thead>
                 <tr>
-                    <th scope="col" class="product">"Product"</th>
+                    <th scope="col" class="product">{say(|words| words.list.product)}</th>
                     <For each=move || features.get() key=|feature| feature.name.clone() let(feature)>
                         <th scope="col" dir="auto" title=feature.name.clone()>{feature.name.clone()}</th>
                     </For>
@@ -184,7 +186,7 @@ pub fn focus_row(index: usize) {
 
 #[component]
 fn ProductRow(index: usize, features: Memo<Vec<Feature>>) -> impl IntoView {
-    let list = expect_context::<State>().products;
+    let State { products: list, speech, .. } = expect_context();
     let entry = Memo::new(move |_| {
         list.entries.with(|entries| entries.get(index).cloned().unwrap_or_default())
     });
@@ -203,11 +205,15 @@ fn ProductRow(index: usize, features: Memo<Vec<Feature>>) -> impl IntoView {
         match &entry.answer {
             Some(Err(problem)) => {
                 let columns = features.with(Vec::len).max(1).to_string();
-                view! { <td class="problem" colspan=columns><span>{problem.clone()}</span></td> }
-                    .into_any()
+                // What the file lacks is known in every language, what the engine says is English.
+                let problem = match text.get() {
+                    Err(error) => speech.get().row_error(&error),
+                    Ok(_) => problem.clone(),
+                };
+                view! { <td class="problem" colspan=columns><span>{problem}</span></td> }.into_any()
             }
             _ => (0..features.with(Vec::len))
-                .map(|feature| cell(&entry, feature))
+                .map(|feature| cell(speech.get(), &entry, feature))
                 .collect_view()
                 .into_any(),
         }
@@ -229,7 +235,7 @@ fn ProductRow(index: usize, features: Memo<Vec<Feature>>) -> impl IntoView {
                 >
                     <span class="line">{line.map(|line| line.to_string())}</span>
                     <span class="start" dir="auto">
-                        {move || text.get().unwrap_or_else(|problem| format!("({problem})"))}
+                        {move || text.get().unwrap_or_else(|problem| format!("({})", speech.get().row_error(&problem)))}
                     </span>
                 </button>
             </th>
@@ -244,7 +250,7 @@ fn start_of(text: &str) -> String {
 }
 
 /// One value, with how sure it is.
-fn cell(entry: &Entry, feature: usize) -> AnyView {
+fn cell(messages: &Messages, entry: &Entry, feature: usize) -> AnyView {
     let Some(answer) = entry.answers().get(feature) else {
         return view! { <td class="pending">"…"</td> }.into_any();
     };
@@ -257,11 +263,11 @@ fn cell(entry: &Entry, feature: usize) -> AnyView {
         None => "sure",
     };
     let note = match correction {
-        Some(correction) => correction.name().to_owned(),
+        Some(correction) => messages.results.by_hand(correction).to_owned(),
         None => super::results_table::percent_words(answer.confidence),
     };
     let is_none = value.is_none();
-    let value = value.unwrap_or_else(|| "none".to_owned());
+    let value = value.unwrap_or_else(|| messages.results.none.to_owned());
     view! {
         <td data-cell=state>
             <span class="value" class:none=is_none dir="auto" title=value.clone()>{value.clone()}</span>

@@ -11,7 +11,7 @@ use super::state::{Phase, Row, Run, State};
 /// The selected product, if any.
 #[component]
 pub fn ListTag() -> impl IntoView {
-    let list = expect_context::<State>().products;
+    let State { products: list, speech, .. } = expect_context();
     let answers = Memo::new(move |_| {
         let index = list.selected.get()?;
         let answers = list.entries.with(|entries| match entries.get(index)?.answer.clone() {
@@ -25,12 +25,15 @@ pub fn ListTag() -> impl IntoView {
             let line = list
                 .open
                 .with_untracked(|open| Some(open.as_ref()?.products.rows.get(index)?.line));
-            let title = line.map(|line| format!("Line {line}")).unwrap_or_default();
+            let title = move || {
+                let number = line.map(|line| line.to_string())?;
+                Some(speech.get().list.line(&number))
+            };
             match list.text(index) {
                 Err(problem) => view! {
                     <div class="tag" data-testid="list-tag">
                         <h3>{title}</h3>
-                        <p class="note">{format!("This row was not read: {problem}.")}</p>
+                        <p class="note">{move || speech.get().list.not_read(&speech.get().row_error(&problem))}</p>
                     </div>
                 }
                 .into_any(),
@@ -73,7 +76,7 @@ fn run(index: usize, text: String, entry: &Entry, setup: &Setup) -> Run {
         rows: rows.collect(),
         phase: ArcRwSignal::new(Phase::Finished(stats)),
         part: ArcRwSignal::new(None),
-        began: String::new(),
+        began_ms: 0.0,
         features: setup.features.as_slice().into(),
         category: setup.category.clone(),
         product: Some(index),

@@ -1,29 +1,35 @@
 //! The model: what it is, where it is, how far it is.
 
-use hangtag_web::ask::sentence;
 use hangtag_web::protocol::{Failure, Fit, Gpu, LoadStep, Loaded, Origin, Package, Storage};
-use hangtag_web::units::{bytes, count, percent, seconds};
+use hangtag_web::units::{bytes, percent, seconds};
+use hangtag_web::words::Messages;
 use leptos::prelude::*;
 
 use super::card_text::CardText;
 use super::client::Client;
+use super::failure_words::FailureWords;
 use super::model_choice::ModelChoice;
+use super::recovery::RestartNote;
+use super::speech::{say, speech};
 use super::state::{Model, State};
 
 /// Card with the model's facts, progress and buttons.
 #[component]
 pub fn ModelCard() -> impl IntoView {
     let state = expect_context::<State>();
-    let name =
-        move || state.package.get().map_or_else(|| "Model".to_owned(), |package| package.name);
-    let size = move || state.package.get().map(|package| bytes(package.size_bytes));
+    let speech = state.speech;
+    let name = move || {
+        let own = state.package.get().map(|package| package.name);
+        own.unwrap_or_else(|| speech.get().model.model.to_owned())
+    };
+    let size = move || {
+        let package = state.package.get()?;
+        Some(bytes(speech.get().language, package.size_bytes))
+    };
     let quality = move || {
         let trained = state.package.get().map(|package| package.adapter.is_some())?;
-        Some(if trained {
-            "A small model: many answers are right, some are wrong or missing. Check those that matter."
-        } else {
-            "This model names no training for product features: check every answer."
-        })
+        let words = &speech.get().model;
+        Some(if trained { words.quality } else { words.quality_untrained })
     };
     let on_software = move || state.gpu.get().is_some_and(|gpu| gpu.is_software);
     view! {
@@ -39,17 +45,17 @@ pub fn ModelCard() -> impl IntoView {
                 <span class="count" data-testid="model-size">{size}</span>
             </div>
             {move || match state.model.get() {
-                Model::Starting => view! { <p class="quiet-text">"Looking for a GPU …"</p> }.into_any(),
+                Model::Starting => view! { <p class="quiet-text">{say(|words| words.model.looking)}</p> }.into_any(),
                 Model::Unsupported(_) => ().into_any(),
                 Model::Absent => view! { <Absent /> }.into_any(),
                 Model::Loading(step) => view! { <LoadProgress step /> }.into_any(),
                 Model::Ready(model) => view! { <Ready model /> }.into_any(),
                 Model::Failed(failure) => view! { <Broken failure /> }.into_any(),
             }}
+            <RestartNote />
             <Show when=on_software>
                 <p class="note" data-testid="software-gpu">
-                    "This browser plays the GPU on the CPU: everything works, slowly. Hardware acceleration may be \
-                    switched off in its settings."
+                    {say(|words| words.model.on_software)}
                 </p>
             </Show>
             {move || quality().map(|words| view! { <p class="quiet-text" data-testid="quality">{words}</p> })}
@@ -66,27 +72,20 @@ fn Absent() -> impl IntoView {
     let client = expect_context::<Client>();
     let Some(package) = state.package.get() else {
         return view! {
-            <p class="quiet-text">
-                "There is no site behind this page, so the model comes from a file: drop one below, and it is read here."
-            </p>
+            <p class="quiet-text">{say(|words| words.model.no_site)}</p>
         }
         .into_any();
     };
-    let label = match &package {
-        package if package.is_kept() || package.origin != Origin::Site => "Load".to_owned(),
-        package if package.kept_bytes > 0 => {
-            format!("Go on: {} to download", bytes(package.size_bytes - package.kept_bytes))
-        }
-        package => format!("Download {}", bytes(package.size_bytes)),
-    };
-    let words = match package.origin {
-        Origin::Site => {
-            "Comes from this site once, when it is first needed, and is then kept in your browser."
-        }
-        Origin::Files => "Is read from your file when it is first needed, and sent nowhere.",
-        Origin::Kept => "Is kept in this browser.",
-    };
-    let needs = needs(&package);
+    let speech = state.speech;
+    let described = package.clone();
+    let label = move || load_label(speech.get(), &described);
+    let words = say(match package.origin {
+        Origin::Site => |words| words.model.from_site,
+        Origin::Files => |words| words.model.from_files,
+        Origin::Kept => |words| words.model.from_kept,
+    });
+    let described = package.clone();
+    let needs = move || needs(speech.get(), &described);
     let can_keep = package.origin == Origin::Files && !package.is_kept();
     view! {
         <p class="quiet-text">{words}</p>
@@ -100,45 +99,49 @@ fn Absent() -> impl IntoView {
     .into_any()
 }
 
-/// Licence and memory, before anything is loaded. The GPU's free memory is known only when it is asked for some.
-fn needs(package: &Package) -> String {
-    let licence = format!("Licence: {}.", package.licence.trim_end_matches('.'));
-    match &package.fit {
-        Some(fit) => {
-            let reduced = reduced(fit).map(|words| format!(" {words}")).unwrap_or_default();
-            format!("{licence} Takes {} of GPU memory.{reduced}", bytes(fit.total_bytes()))
+fn load_label(messages: &Messages, package: &Package) -> String {
+    let (words, size) = (&messages.model, |size_bytes| bytes(messages.language, size_bytes));
+    match package {
+        package if package.is_kept() || package.origin != Origin::Site => words.load.to_owned(),
+        package if package.kept_bytes > 0 => {
+            words.load_rest(&size(package.size_bytes - package.kept_bytes))
         }
-        // Weights stay on the GPU as they are in the file; its headers tell the rest.
-        None => {
-            let least = bytes(package.size_bytes);
-            format!(
-                "{licence} Takes somewhat more than {least} of GPU memory, which is checked first."
-            )
-        }
+        package => words.download(&size(package.size_bytes)),
     }
 }
 
+/// Licence and memory, before anything is loaded. The GPU's free memory is known only when it is asked for some.
+fn needs(messages: &Messages, package: &Package) -> String {
+    let (words, size) = (&messages.model, |size_bytes| bytes(messages.language, size_bytes));
+    let licence = words.licence_is(package.licence.trim_end_matches('.'));
+    let memory = match &package.fit {
+        Some(fit) => [Some(words.takes(&size(fit.total_bytes()))), reduced(messages, fit)]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" "),
+        // Weights stay on the GPU as they are in the file; its headers tell the rest.
+        None => words.takes_more_than(&size(package.size_bytes)),
+    };
+    format!("{licence} {memory}")
+}
+
 /// A word about sizes that are smaller than usual.
-fn reduced(fit: &Fit) -> Option<String> {
-    fit.is_reduced.then(|| {
-        format!(
-            "The GPU's memory is short, so {} features are answered at once and {} tokens are read at a time: slower, and just as good.",
-            fit.rows,
-            count(fit.context_tokens)
-        )
-    })
+fn reduced(messages: &Messages, fit: &Fit) -> Option<String> {
+    fit.is_reduced.then(|| messages.model.reduced(fit.rows, fit.context_tokens))
 }
 
 /// Whether the person's own file is to be copied into the browser's storage, where it would fit.
 #[component]
 fn KeepBox(size_bytes: u64) -> impl IntoView {
-    let choice = expect_context::<State>().choice;
+    let State { choice, speech, .. } = expect_context();
     let shelf = move || choice.shelf.get().filter(|shelf| shelf.refused.is_none());
-    let words = move |free: Option<u64>| match free {
-        Some(free) if free < size_bytes => {
-            format!("This browser would keep {} more, too little for a copy.", bytes(free))
+    let words = move |free: Option<u64>| {
+        let Messages { language, model: words, .. } = speech.get();
+        match free {
+            Some(free) if free < size_bytes => words.no_room(&bytes(*language, free)),
+            _ => words.keep_copy(&bytes(*language, size_bytes)),
         }
-        _ => format!("Keep a copy in this browser for the next visit ({})", bytes(size_bytes)),
     };
     move || {
         shelf().map(|shelf| {
@@ -153,7 +156,7 @@ fn KeepBox(size_bytes: u64) -> impl IntoView {
                         prop:checked=choice.keep
                         on:change=move |event| choice.keep.set(event_target_checked(&event))
                     />
-                    <span>{words(free)}</span>
+                    <span>{move || words(free)}</span>
                 </label>
             }
         })
@@ -163,32 +166,29 @@ fn KeepBox(size_bytes: u64) -> impl IntoView {
 #[component]
 fn LoadProgress(step: Option<LoadStep>) -> impl IntoView {
     let client = expect_context::<Client>();
-    let (name, words, done, total) = match &step {
-        None => ("waiting", "Preparing …".to_owned(), 0, 0),
-        Some(LoadStep::WaitingForOtherTab) => {
-            ("waiting", "Another tab is downloading it …".to_owned(), 0, 0)
-        }
-        Some(LoadStep::Downloading { done_bytes, total_bytes, bytes_per_second }) => {
-            let rate = bytes(*bytes_per_second as u64);
-            let words = format!("{} of {} · {rate}/s", bytes(*done_bytes), bytes(*total_bytes));
-            ("downloading", words, *done_bytes, *total_bytes)
+    let speech = speech();
+    let (name, done, total) = match &step {
+        None | Some(LoadStep::WaitingForOtherTab) => ("waiting", 0, 0),
+        Some(LoadStep::Downloading { done_bytes, total_bytes, .. }) => {
+            ("downloading", *done_bytes, *total_bytes)
         }
         Some(LoadStep::Keeping { done_bytes, total_bytes }) => {
-            ("keeping", "Copying it into this browser".to_owned(), *done_bytes, *total_bytes)
+            ("keeping", *done_bytes, *total_bytes)
         }
         Some(LoadStep::Checking { done_bytes, total_bytes }) => {
-            ("checking", "Checking the file on this device".to_owned(), *done_bytes, *total_bytes)
+            ("checking", *done_bytes, *total_bytes)
         }
         Some(LoadStep::Uploading { done_bytes, total_bytes }) => {
-            ("uploading", "Loading onto the GPU".to_owned(), *done_bytes, *total_bytes)
+            ("uploading", *done_bytes, *total_bytes)
         }
     };
+    let words = move || load_words(speech.get(), step.as_ref());
     // Without a value the bar shows that work goes on, not how far it is.
     let value = (total > 0).then(|| percent(done as f64, total as f64).to_string());
     let can_pause = matches!(name, "downloading" | "keeping");
     view! {
         <div class="progress" data-testid="model-progress" data-step=name>
-            <progress max="100" value=value aria-label="Loading the model"></progress>
+            <progress max="100" value=value aria-label=say(|words| words.model.progress)></progress>
             <div class="progress-words">
                 <span>{words}</span>
                 {can_pause.then(|| view! {
@@ -198,7 +198,7 @@ fn LoadProgress(step: Option<LoadStep>) -> impl IntoView {
                         data-testid="model-pause"
                         on:click=move |_| client.pause()
                     >
-                        "Pause"
+                        {say(|words| words.model.pause)}
                     </button>
                 })}
             </div>
@@ -206,45 +206,72 @@ fn LoadProgress(step: Option<LoadStep>) -> impl IntoView {
     }
 }
 
+fn load_words(messages: &Messages, step: Option<&LoadStep>) -> String {
+    let words = &messages.model;
+    match step {
+        None => words.preparing.to_owned(),
+        Some(LoadStep::WaitingForOtherTab) => words.other_tab.to_owned(),
+        Some(LoadStep::Downloading { done_bytes, total_bytes, bytes_per_second }) => {
+            let [done, total, rate] = [*done_bytes, *total_bytes, *bytes_per_second as u64]
+                .map(|size_bytes| bytes(messages.language, size_bytes));
+            words.done_of(&done, &total, &rate)
+        }
+        Some(LoadStep::Keeping { .. }) => words.copying.to_owned(),
+        Some(LoadStep::Checking { .. }) => words.checking.to_owned(),
+        Some(LoadStep::Uploading { .. }) => words.uploading.to_owned(),
+    }
+}
+
 #[component]
 fn Ready(model: Loaded) -> impl IntoView {
-    let came = match model.downloaded_bytes {
-        0 => "read from this device, nothing downloaded".to_owned(),
-        some => format!("{} downloaded", bytes(some)),
+    let speech = speech();
+    if model.in_other_tab {
+        let words = say(|words| words.model.in_other_tab);
+        return view! { <p class="quiet-text" data-testid="model-in-other-tab">{words}</p> }
+            .into_any();
+    }
+    let (downloaded_bytes, load_seconds, fit) = (model.downloaded_bytes, model.seconds, model.fit);
+    let loaded = move || {
+        let Messages { language, model: words, .. } = speech.get();
+        let came = match downloaded_bytes {
+            0 => words.nothing_downloaded.to_owned(),
+            some => words.downloaded(&bytes(*language, some)),
+        };
+        words.loaded_in(&seconds(*language, load_seconds), &came)
     };
-    let not_kept = match &model.storage {
-        Storage::Kept => None,
-        Storage::Memory { reason } => {
-            Some(format!("Held in memory only, so the next visit downloads it again: {reason}"))
-        }
-        Storage::Files { reason } => {
-            reason.as_ref().map(|reason| format!("Read from your file; no copy was kept: {reason}"))
-        }
+    let not_kept = move || {
+        let words = &speech.get().model;
+        let notice = match &model.storage {
+            Storage::Kept => None,
+            Storage::Memory { reason } => Some(words.in_memory(reason)),
+            Storage::Files { reason } => reason.as_ref().map(|reason| words.not_copied(reason)),
+        };
+        notice.map(|words| view! { <p class="note" data-testid="model-notice">{words}</p> })
+    };
+    let reduced = move || {
+        reduced(speech.get(), &fit)
+            .map(|words| view! { <p class="note" data-testid="model-reduced">{words}</p> })
     };
     view! {
         <p class="quiet-text">
-            <span data-testid="model-downloaded" data-bytes=model.downloaded_bytes.to_string()>
-                {format!("Loaded in {} · {came}", seconds(model.seconds))}
-            </span>
+            <span data-testid="model-downloaded" data-bytes=downloaded_bytes.to_string()>{loaded}</span>
         </p>
-        {not_kept.map(|reason| view! { <p class="note" data-testid="model-notice">{reason}</p> })}
-        {reduced(&model.fit)
-            .map(|words| view! { <p class="note" data-testid="model-reduced">{words}</p> })}
+        {not_kept}
+        {reduced}
     }
+    .into_any()
 }
 
 #[component]
 fn Broken(failure: Failure) -> impl IntoView {
     let client = expect_context::<Client>();
-    let advice = failure.advice();
     view! {
         <div class="error" role="alert" data-testid="model-error">
-            <p>{sentence(&failure.message)}</p>
-            <p>{advice}</p>
+            <FailureWords failure />
         </div>
         <div class="chips">
             <button type="button" data-testid="model-restart" on:click=move |_| client.restart()>
-                "Restart the engine"
+                {say(|words| words.model.restart)}
             </button>
             <ForgetButton />
         </div>
@@ -264,7 +291,7 @@ fn ForgetButton() -> impl IntoView {
                 data-testid="model-forget"
                 on:click=move |_| client.forget()
             >
-                "Delete from this device"
+                {say(|words| words.model.delete)}
             </button>
         </Show>
     }
@@ -288,7 +315,7 @@ fn Facts() -> impl IntoView {
     view! {
         <Show when=move || state.package.with(Option::is_some)>
             <details>
-                <summary>"About this model"</summary>
+                <summary>{say(|words| words.model.about)}</summary>
                 <dl class="facts">
                     {move || state.package.get().map(|package| view! { <PackageFacts package /> })}
                     {move || state.gpu.get().map(|gpu| view! { <GpuFacts gpu /> })}
@@ -302,55 +329,72 @@ fn Facts() -> impl IntoView {
 
 #[component]
 fn PackageFacts(package: Package) -> impl IntoView {
-    let kept = package
-        .is_kept()
-        .then(|| view! { <dd data-testid="model-kept">"Kept in this browser"</dd> });
-    let part_kept = (!package.is_kept()).then(|| match package.kept_bytes {
-        0 => view! { <dd>"No"</dd> }.into_any(),
-        some => view! { <dd>{format!("{} of it", bytes(some))}</dd> }.into_any(),
-    });
+    let speech = speech();
+    let kept = match package.is_kept() {
+        true => {
+            view! { <dd data-testid="model-kept">{say(|words| words.model.kept)}</dd> }.into_any()
+        }
+        false => {
+            let part = move || {
+                let Messages { language, model: words, .. } = speech.get();
+                match package.kept_bytes {
+                    0 => words.not_kept.to_owned(),
+                    some => words.part_kept(&bytes(*language, some)),
+                }
+            };
+            view! { <dd>{part}</dd> }.into_any()
+        }
+    };
+    let adapter = package.adapter;
     let adapter =
-        package.adapter.unwrap_or_else(|| "None: the base as it was published".to_owned());
-    let trained_on = package
-        .trained_on
-        .map(|words| view! { <div><dt>"Trained on"</dt><dd data-testid="model-trained-on">{words}</dd></div> });
+        move || adapter.clone().unwrap_or_else(|| speech.get().model.no_adapter.to_owned());
+    let trained_on = package.trained_on.map(|words| {
+        view! {
+            <div>
+                <dt>{say(|words| words.model.trained_on)}</dt>
+                <dd data-testid="model-trained-on">{words}</dd>
+            </div>
+        }
+    });
     view! {
-        <div><dt>"Made from"</dt><dd>{package.base}</dd></div>
-        <div><dt>"Adapter"</dt><dd data-testid="model-adapter">{adapter}</dd></div>
+        <div><dt>{say(|words| words.model.made_from)}</dt><dd>{package.base}</dd></div>
+        <div><dt>{say(|words| words.model.adapter)}</dt><dd data-testid="model-adapter">{adapter}</dd></div>
         {trained_on}
-        <div><dt>"Licence"</dt><dd>{package.licence}</dd></div>
-        <div><dt>"On this device"</dt>{kept}{part_kept}</div>
+        <div><dt>{say(|words| words.model.licence)}</dt><dd>{package.licence}</dd></div>
+        <div><dt>{say(|words| words.model.on_device)}</dt>{kept}</div>
     }
 }
 
 #[component]
 fn GpuFacts(gpu: Gpu) -> impl IntoView {
-    let mut tier = vec![if gpu.integer_dot { "products in bytes" } else { "products in floats" }];
-    if gpu.subgroups {
-        tier.push("subgroups");
-    }
-    // Browsers may hide the name, lest it tell visitors apart.
-    let name = if gpu.name.is_empty() { "name hidden by the browser".to_owned() } else { gpu.name };
+    let speech = speech();
+    let words = move || {
+        let words = &speech.get().model;
+        let mut tier = vec![if gpu.integer_dot { words.in_bytes } else { words.in_floats }];
+        if gpu.subgroups {
+            tier.push(words.subgroups);
+        }
+        // Browsers may hide the name, lest it tell visitors apart.
+        let name = if gpu.name.is_empty() { words.name_hidden } else { &gpu.name };
+        format!("{name} ({})", tier.join(", "))
+    };
     view! {
-        <div><dt>"GPU"</dt><dd data-testid="model-gpu">{format!("{name} ({})", tier.join(", "))}</dd></div>
+        <div><dt>{say(|words| words.model.gpu)}</dt><dd data-testid="model-gpu">{words}</dd></div>
     }
 }
 
 #[component]
 fn MemoryFacts(fit: Fit) -> impl IntoView {
-    let plan = format!(
-        "{} weights + {} cache + {} scratch",
-        bytes(fit.weights_bytes),
-        bytes(fit.kv_cache_bytes),
-        bytes(fit.scratch_bytes)
-    );
-    let context = format!(
-        "{} tokens of text and answers, {} features at once",
-        count(fit.context_tokens),
-        fit.rows
-    );
+    let speech = speech();
+    let plan = move || {
+        let Messages { language, model: words, .. } = speech.get();
+        let [weights, cache, scratch] = [fit.weights_bytes, fit.kv_cache_bytes, fit.scratch_bytes]
+            .map(|size_bytes| bytes(*language, size_bytes));
+        words.memory(&weights, &cache, &scratch)
+    };
+    let room = move || speech.get().model.room(fit.context_tokens, fit.rows);
     view! {
-        <div><dt>"GPU memory"</dt><dd data-testid="model-memory">{plan}</dd></div>
-        <div><dt>"Context"</dt><dd>{context}</dd></div>
+        <div><dt>{say(|words| words.model.gpu_memory)}</dt><dd data-testid="model-memory">{plan}</dd></div>
+        <div><dt>{say(|words| words.model.context)}</dt><dd>{room}</dd></div>
     }
 }

@@ -1,8 +1,8 @@
 //! The choice of a model: a file, a folder, a path on this site, or one that is kept in this browser.
 
-use hangtag_web::ask::sentence;
 use hangtag_web::protocol::{KeptModel, Place, Shelf};
 use hangtag_web::units::bytes;
+use hangtag_web::words::Messages;
 use leptos::ev::{DragEvent, Event, SubmitEvent};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -12,6 +12,7 @@ use super::bundle::is_bundle;
 use super::choice_client::default_place;
 use super::choice_state::Chosen;
 use super::client::Client;
+use super::speech::{say, speech};
 use super::state::State;
 
 /// The choice, folded away where there is a model already.
@@ -20,10 +21,14 @@ pub fn ModelChoice() -> impl IntoView {
     let state = expect_context::<State>();
     let choice = state.choice;
     let has_none = Memo::new(move |_| state.package.with(Option::is_none));
-    let title = move || if has_none.get() { "Choose a model" } else { "Use another model" };
+    let title = move || {
+        let words = &state.speech.get().model_choice;
+        if has_none.get() { words.choose } else { words.use_another }
+    };
     let problem = move || {
-        choice.problem.get().map(|words| {
-            view! { <p class="field-error" data-testid="model-problem">{sentence(&words)}</p> }
+        choice.problem.get().map(|problem| {
+            let words = move || problem.with(state.speech.get());
+            view! { <p class="field-error" data-testid="model-problem">{words}</p> }
         })
     };
     view! {
@@ -39,7 +44,7 @@ pub fn ModelChoice() -> impl IntoView {
 
 #[component]
 fn DropModel() -> impl IntoView {
-    let choice = expect_context::<State>().choice;
+    let State { choice, speech, .. } = expect_context();
     let client = expect_context::<Client>();
     let is_over = RwSignal::new(false);
     let over = move |event: DragEvent| {
@@ -58,9 +63,9 @@ fn DropModel() -> impl IntoView {
         // Else the same file could not be chosen again after it was changed.
         input.set_value("");
     };
-    let title = move || match choice.is_opening.get() {
-        true => "Looking into it …",
-        false => "Drop a GGUF file, or choose one",
+    let title = move || {
+        let words = &speech.get().model_choice;
+        if choice.is_opening.get() { words.opening } else { words.drop }
     };
     view! {
         <label
@@ -80,7 +85,7 @@ fn DropModel() -> impl IntoView {
                 on:change=chosen
             />
             <span class="drop-title">{title}</span>
-            <span class="hint">"A model of the llama or phi-2 family; all parts of one in several. It stays on this device."</span>
+            <span class="hint">{say(|words| words.model_choice.drop_hint)}</span>
         </label>
         <label class="pick-folder">
             <input
@@ -90,7 +95,7 @@ fn DropModel() -> impl IntoView {
                 data-testid="model-folder"
                 on:change=chosen
             />
-            <span>"Choose the folder of a package"</span>
+            <span>{say(|words| words.model_choice.choose_folder)}</span>
         </label>
     }
 }
@@ -111,7 +116,7 @@ fn OnSite() -> impl IntoView {
     };
     view! {
         <form class="on-site" on:submit=submit>
-            <label for="model-path">"Or the path of a package on this site"</label>
+            <label for="model-path">{say(|words| words.model_choice.on_site)}</label>
             <div class="chips">
                 <input
                     type="text"
@@ -123,19 +128,17 @@ fn OnSite() -> impl IntoView {
                     prop:value=path
                     on:input=move |event| path.set(event_target_value(&event))
                 />
-                <button type="submit" class="small" data-testid="model-open">"Open"</button>
+                <button type="submit" class="small" data-testid="model-open">{say(|words| words.model_choice.open)}</button>
                 <button
                     type="button"
                     class="quiet"
                     data-testid="model-default"
                     on:click=move |_| client.choose(Chosen::at(default_place()))
                 >
-                    "The site's own"
+                    {say(|words| words.model_choice.sites_own)}
                 </button>
             </div>
-            <p class="hint">
-                "Other sites are refused: this page may talk to its own only, which is what keeps your texts here."
-            </p>
+            <p class="hint">{say(|words| words.model_choice.others_refused)}</p>
         </form>
     }
 }
@@ -143,18 +146,20 @@ fn OnSite() -> impl IntoView {
 /// What is kept in this browser, and how much room that takes.
 #[component]
 fn KeptModels(shelf: Shelf) -> impl IntoView {
-    let room = match (&shelf.refused, shelf.used_bytes, shelf.quota_bytes) {
-        (Some(reason), ..) => {
-            format!(
-                "This browser keeps nothing for this page, so a model is chosen at every visit ({reason})."
-            )
+    let speech = speech();
+    let (refused, used, quota) = (shelf.refused, shelf.used_bytes, shelf.quota_bytes);
+    let room = move || {
+        let Messages { language, model_choice: words, .. } = speech.get();
+        match (&refused, used, quota) {
+            (Some(reason), ..) => words.keeps_nothing(reason),
+            (None, Some(used), Some(quota)) => {
+                words.keeps(&bytes(*language, used), &bytes(*language, quota))
+            }
+            _ => words.room_unknown.to_owned(),
         }
-        (None, Some(used), Some(quota)) => {
-            format!("This browser keeps {} for this page, and up to {}.", bytes(used), bytes(quota))
-        }
-        _ => "This browser does not say how much it would keep.".to_owned(),
     };
-    let title = (!shelf.models.is_empty()).then(|| view! { <h3>"Kept in this browser"</h3> });
+    let title = (!shelf.models.is_empty())
+        .then(|| view! { <h3>{say(|words| words.model_choice.kept)}</h3> });
     view! {
         {title}
         <ul class="kept-models">
@@ -177,7 +182,7 @@ fn Kept(model: KeptModel) -> impl IntoView {
     view! {
         <li data-testid="kept-model" data-name=name>
             <span class="kept-name" dir="auto">{shown}</span>
-            <span class="hint">{bytes(size_bytes)}</span>
+            <span class="hint">{move || bytes(state.speech.get().language, size_bytes)}</span>
             <span class="chips">
                 <button
                     type="button"
@@ -186,7 +191,7 @@ fn Kept(model: KeptModel) -> impl IntoView {
                     disabled=is_open
                     on:click=take
                 >
-                    "Use"
+                    {say(|words| words.model_choice.take)}
                 </button>
                 <button
                     type="button"
@@ -194,7 +199,7 @@ fn Kept(model: KeptModel) -> impl IntoView {
                     data-testid="kept-delete"
                     on:click=move |_| client.remove_kept(id.clone())
                 >
-                    "Delete"
+                    {say(|words| words.model_choice.delete)}
                 </button>
             </span>
         </li>

@@ -1,22 +1,23 @@
-//! The person's own templates: renamed, copied, deleted, exchanged as files.
+//! The person's own templates: renamed, copied, moved, deleted, exchanged as files.
 
-use hangtag_web::ask::sentence;
-use hangtag_web::templates::{Chosen, to_json};
-use hangtag_web::units::plural;
+use hangtag_web::templates::{Chosen, TemplateError, to_json};
+use hangtag_web::words::Said;
 use leptos::ev::SubmitEvent;
 use leptos::html::Input;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-use super::device;
+use super::results_actions::save;
+use super::speech::say;
 use super::state::State;
+use super::template_order::MoveButtons;
 
 /// The list of them, folded away.
 #[component]
 pub fn OwnTemplates() -> impl IntoView {
     let state = expect_context::<State>();
-    let said = RwSignal::new(String::new());
+    let said = RwSignal::new(None::<Said>);
     let names = move || {
         let own = state.own_templates.get();
         own.all().iter().map(|template| template.name.clone()).collect::<Vec<_>>()
@@ -24,11 +25,11 @@ pub fn OwnTemplates() -> impl IntoView {
     let is_empty = move || state.own_templates.with(|own| own.all().is_empty());
     let export = move |_| {
         let json = state.own_templates.with_untracked(|own| to_json(own.all()));
-        said.set(save("templates.json", &json));
+        said.set(Some(save("templates.json", "application/json", &json)));
     };
     view! {
         <details class="own-templates" data-testid="own-templates">
-            <summary>"Your templates"</summary>
+            <summary>{say(|words| words.templates.own_title)}</summary>
             <ul>
                 <For each=names key=|name| name.clone() let(name)>
                     <Entry name said />
@@ -37,23 +38,18 @@ pub fn OwnTemplates() -> impl IntoView {
             <div class="chips">
                 <Import said />
                 <button type="button" class="small" data-testid="templates-export" disabled=is_empty on:click=export>
-                    "Export all"
+                    {say(|words| words.templates.export_all)}
                 </button>
-                <span class="hint" role="status" data-testid="templates-said">{said}</span>
+                <span class="hint" role="status" data-testid="templates-said">
+                    {move || said.get().map(|said| said.with(state.speech.get()))}
+                </span>
             </div>
         </details>
     }
 }
 
-fn save(name: &str, json: &str) -> String {
-    match device::download(name, "application/json", json) {
-        Ok(()) => format!("{name} saved"),
-        Err(_) => "The browser did not allow the download".to_owned(),
-    }
-}
-
 #[component]
-fn Import(said: RwSignal<String>) -> impl IntoView {
+fn Import(said: RwSignal<Option<Said>>) -> impl IntoView {
     let state = expect_context::<State>();
     let import = move |event: leptos::ev::Event| {
         let input =
@@ -65,10 +61,13 @@ fn Import(said: RwSignal<String>) -> impl IntoView {
         spawn_local(async move {
             let text = JsFuture::from(file.text()).await.ok().and_then(|text| text.as_string());
             let imported = state.change_templates(|own| own.import(&text.unwrap_or_default()));
-            said.set(match imported {
-                Ok(names) => format!("{} added", plural(names.len(), "template", "templates")),
-                Err(problem) => sentence(&format!("{}: {problem}", file.name())),
-            });
+            let name = file.name();
+            said.set(Some(match imported {
+                Ok(names) => Said::new(move |words| words.templates.imported(names.len())),
+                Err(error) => Said::new(move |words| {
+                    words.problems.in_file(&name, &words.template_error(&error))
+                }),
+            }));
         });
     };
     view! {
@@ -80,14 +79,14 @@ fn Import(said: RwSignal<String>) -> impl IntoView {
                 accept=".json,application/json"
                 on:change=import
             />
-            "Import"
+            {say(|words| words.templates.import)}
         </label>
     }
 }
 
 /// One template with its buttons.
 #[component]
-fn Entry(name: String, said: RwSignal<String>) -> impl IntoView {
+fn Entry(name: String, said: RwSignal<Option<Said>>) -> impl IntoView {
     let state = expect_context::<State>();
     let is_renaming = RwSignal::new(false);
     let is_asking = RwSignal::new(false);
@@ -96,10 +95,10 @@ fn Entry(name: String, said: RwSignal<String>) -> impl IntoView {
         move || {
             let features =
                 state.own_templates.with(|own| own.get(&name).map_or(0, |own| own.features.len()));
-            plural(features, "feature", "features")
+            state.speech.get().ask.feature_count(features)
         }
     };
-    let with_name = |act: fn(State, &str, RwSignal<String>)| {
+    let with_name = |act: fn(State, &str, RwSignal<Option<Said>>)| {
         let name = name.clone();
         move |_| act(state, &name, said)
     };
@@ -122,12 +121,13 @@ fn Entry(name: String, said: RwSignal<String>) -> impl IntoView {
             {row}
             <span class="count">{count}</span>
             <span class="chips">
-                <button type="button" class="quiet" data-testid="template-use" on:click=choose>"Use"</button>
+                <button type="button" class="quiet" data-testid="template-use" on:click=choose>{say(|words| words.templates.choose)}</button>
                 <button type="button" class="quiet" data-testid="template-rename" on:click=move |_| is_renaming.set(true)>
-                    "Rename"
+                    {say(|words| words.templates.rename)}
                 </button>
-                <button type="button" class="quiet" data-testid="template-copy" on:click=copy>"Duplicate"</button>
-                <button type="button" class="quiet" data-testid="template-export" on:click=export>"Export"</button>
+                <button type="button" class="quiet" data-testid="template-copy" on:click=copy>{say(|words| words.templates.duplicate)}</button>
+                <button type="button" class="quiet" data-testid="template-export" on:click=export>{say(|words| words.templates.export)}</button>
+                <MoveButtons name=name.clone() said />
                 <button
                     type="button"
                     class="quiet"
@@ -136,33 +136,44 @@ fn Entry(name: String, said: RwSignal<String>) -> impl IntoView {
                     on:blur=move |_| is_asking.set(false)
                     on:click=press_delete
                 >
-                    {move || if is_asking.get() { "Delete for good" } else { "Delete" }}
+                    {move || {
+                        let words = &state.speech.get().templates;
+                        if is_asking.get() { words.delete_for_good } else { words.delete }
+                    }}
                 </button>
             </span>
         </li>
     }
 }
 
-fn choose(state: State, name: &str, _: RwSignal<String>) {
+fn choose(state: State, name: &str, _: RwSignal<Option<Said>>) {
     state.choose_template(Some(Chosen::Own(name.to_owned())));
 }
 
-fn copy(state: State, name: &str, said: RwSignal<String>) {
-    let copied =
-        state.change_templates(|own| own.duplicate(name).ok_or_else(|| "It is gone.".to_owned()));
-    said.set(copied.map_or_else(|problem| problem, |copy| format!("{copy} added")));
+fn failed(error: TemplateError) -> Said {
+    Said::new(move |words| words.template_error(&error))
 }
 
-fn export(state: State, name: &str, said: RwSignal<String>) {
+fn copy(state: State, name: &str, said: RwSignal<Option<Said>>) {
+    let wish = state.speech.now().templates.copy_of(name);
+    let copied =
+        state.change_templates(|own| own.duplicate(name, &wish).ok_or(TemplateError::Gone));
+    said.set(Some(match copied {
+        Ok(copy) => Said::new(move |words| words.templates.added(&copy)),
+        Err(error) => failed(error),
+    }));
+}
+
+fn export(state: State, name: &str, said: RwSignal<Option<Said>>) {
     let json = state
         .own_templates
         .with_untracked(|own| own.get(name).map(|own| to_json(std::slice::from_ref(own))));
     if let Some(json) = json {
-        said.set(save(&format!("{name}.json"), &json));
+        said.set(Some(save(&format!("{name}.json"), "application/json", &json)));
     }
 }
 
-fn delete(state: State, name: &str, said: RwSignal<String>) {
+fn delete(state: State, name: &str, said: RwSignal<Option<Said>>) {
     if state.template.get_untracked() == Some(Chosen::Own(name.to_owned())) {
         state.template.set(None);
     }
@@ -170,11 +181,19 @@ fn delete(state: State, name: &str, said: RwSignal<String>) {
         own.delete(name);
         Ok(())
     });
-    said.set(deleted.map_or_else(|problem| problem, |()| format!("{name} deleted")));
+    let name = name.to_owned();
+    said.set(Some(match deleted {
+        Ok(()) => Said::new(move |words| words.templates.deleted(&name)),
+        Err(error) => failed(error),
+    }));
 }
 
 #[component]
-fn Rename(name: String, is_renaming: RwSignal<bool>, said: RwSignal<String>) -> impl IntoView {
+fn Rename(
+    name: String,
+    is_renaming: RwSignal<bool>,
+    said: RwSignal<Option<Said>>,
+) -> impl IntoView {
     let state = expect_context::<State>();
     let field = NodeRef::<Input>::new();
     field.on_load(|field| {
@@ -193,10 +212,10 @@ fn Rename(name: String, is_renaming: RwSignal<bool>, said: RwSignal<String>) -> 
                 if was_chosen {
                     state.template.set(Some(Chosen::Own(new)));
                 }
-                said.set(String::new());
+                said.set(None);
                 is_renaming.set(false);
             }
-            Err(problem) => said.set(problem),
+            Err(error) => said.set(Some(failed(error))),
         }
     };
     view! {
@@ -205,12 +224,12 @@ fn Rename(name: String, is_renaming: RwSignal<bool>, said: RwSignal<String>) -> 
                 type="text"
                 node_ref=field
                 data-testid="template-new-name"
-                aria-label="New name"
+                aria-label=say(|words| words.templates.new_name)
                 maxlength="60"
                 value=name
                 on:keydown=move |event| if event.key() == "Escape" { is_renaming.set(false) }
             />
-            <button type="submit" class="small" data-testid="template-rename-save">"Save"</button>
+            <button type="submit" class="small" data-testid="template-rename-save">{say(|words| words.templates.save)}</button>
         </form>
     }
 }

@@ -6,53 +6,36 @@ use leptos::prelude::*;
 
 use super::bundle::is_bundle;
 use super::client::Client;
+use super::rich::rich;
+use super::speech::{Pick, say};
 use super::state::{Isolation, Model, State};
 
 /// Panel about privacy, with a live proof.
 #[component]
 pub fn Privacy() -> impl IntoView {
     let client = expect_context::<Client>();
+    let line = |pick: Pick| {
+        let text = say(pick);
+        view! { <li>{move || rich(text())}</li> }
+    };
+    let (server, policy): (Pick, Pick) = match is_bundle() {
+        true => (|words| words.privacy.no_server_at_all, |words| words.privacy.policy_of_bundle),
+        false => (|words| words.privacy.no_server, |words| words.privacy.policy),
+    };
     view! {
         <section class="card privacy" aria-labelledby="privacy-title">
-            <h2 id="privacy-title">"Private by construction"</h2>
+            <h2 id="privacy-title">{say(|words| words.privacy.title)}</h2>
             <div class="columns">
                 <div>
-                    <h3>"What is enforced"</h3>
-                    <ul>
-                        <li>
-                            "The model runs on your GPU. "
-                            {if is_bundle() {
-                                "There is no server at all: this page is one file on your own device."
-                            } else {
-                                "There is no server that reads texts: this site only hands out files."
-                            }}
-                        </li>
-                        <li>
-                            "The page's Content-Security-Policy says "
-                            <code>{if is_bundle() { "connect-src 'none'" } else { "connect-src 'self'" }}</code>
-                            {if is_bundle() {
-                                ": your browser refuses every request, from the page and from the engine."
-                            } else {
-                                ": your browser refuses requests to any other site, from the page and from the engine."
-                            }}
-                        </li>
-                        <li>
-                            "Model, last text, feature list and an open list of products stay in this browser's storage until you \
-                            delete them. No cookies, no analytics, no outside fonts or scripts."
-                        </li>
-                    </ul>
+                    <h3>{say(|words| words.privacy.enforced)}</h3>
+                    <ul>{line(server)} {line(policy)} {line(|words| words.privacy.kept)}</ul>
                 </div>
                 <div>
-                    <h3>"How to verify it"</h3>
+                    <h3>{say(|words| words.privacy.verify)}</h3>
                     <ul>
-                        <li>
-                            "Open the developer tools (F12), tab Network, and press Extract: nothing is sent. The count \
-                            below is the browser's own record of the same."
-                        </li>
-                        <li>"Or go offline once the model is loaded. It works just the same."</li>
-                        <li>
-                            "Or let your browser prove it: the button makes page and engine try to reach another site."
-                        </li>
+                        {line(|words| words.privacy.developer_tools)}
+                        {line(|words| words.privacy.offline)}
+                        {line(|words| words.privacy.proof)}
                     </ul>
                     <Requests />
                     <div class="chips">
@@ -62,7 +45,7 @@ pub fn Privacy() -> impl IntoView {
                             data-testid="isolation-check"
                             on:click=move |_| client.check_isolation()
                         >
-                            "Try to reach another site"
+                            {say(|words| words.privacy.check)}
                         </button>
                         <Proof />
                     </div>
@@ -76,6 +59,7 @@ pub fn Privacy() -> impl IntoView {
 #[component]
 fn Requests() -> impl IntoView {
     let state = expect_context::<State>();
+    let speech = state.speech;
     let own_host = window().location().host().unwrap_or_default();
     let host = own_host.clone();
     let traffic = Memo::new(move |_| {
@@ -91,10 +75,9 @@ fn Requests() -> impl IntoView {
             data-elsewhere=move || traffic.with(|traffic| count(traffic.elsewhere.len()))
             data-since-loaded=move || traffic.with(|traffic| traffic.since_loaded.map(count))
         >
-            "Since you opened it, this page has made "
-            {move || traffic.with(|traffic| traffic.places(&own_host))}
-            ". "
-            {move || traffic.with(Traffic::since_loaded_words)}
+            {move || traffic.with(|traffic| speech.get().privacy.traffic(traffic, &own_host))}
+            " "
+            {move || traffic.with(|traffic| speech.get().privacy.since_loaded(traffic))}
         </p>
     }
 }
@@ -103,17 +86,16 @@ fn Requests() -> impl IntoView {
 fn Proof() -> impl IntoView {
     let state = expect_context::<State>();
     let verdict = move || {
+        let words = &state.speech.get().privacy;
         // Without WebGPU no engine was started, and the page's answer is the whole one.
         let no_engine = state.model.with(|model| matches!(model, Model::Unsupported(_)));
         match state.isolation.get() {
-            Isolation { page: Some(true), worker: Some(true) } => {
-                Some(("blocked", "Refused by your browser, for page and engine"))
-            }
+            Isolation { page: Some(true), worker: Some(true) } => Some(("blocked", words.blocked)),
             Isolation { page: Some(true), worker: None } if no_engine => {
-                Some(("blocked", "Refused by your browser"))
+                Some(("blocked", words.blocked_page))
             }
             Isolation { page: Some(false), .. } | Isolation { worker: Some(false), .. } => {
-                Some(("open", "Not refused: this copy of Hangtag is served without its policy"))
+                Some(("open", words.open))
             }
             _ => None,
         }

@@ -1,15 +1,18 @@
 //! The filled-in tag: state of the run, its text, its table.
 
-use hangtag_web::ask::sentence;
 use hangtag_web::protocol::RunStep;
-use hangtag_web::units::{percent, plural, seconds};
+use hangtag_web::units::{percent, seconds};
+use hangtag_web::words::Messages;
 use leptos::prelude::*;
 
 use super::client::Client;
+use super::device;
+use super::failure_words::FailureWords;
 use super::logo::Logo;
 use super::results_actions::ResultsActions;
 use super::results_table::ResultsTable;
 use super::source_view::SourceView;
+use super::speech::say;
 use super::state::{Phase, Run, State};
 
 /// Results of the shown run.
@@ -26,9 +29,9 @@ pub fn Results() -> impl IntoView {
             data-phase=phase
         >
             <div class="results-head">
-                <h2 id="results-title">"Results"</h2>
+                <h2 id="results-title">{say(|words| words.results.title)}</h2>
                 <p role="status" data-testid="status">
-                    {move || shown.get().map(|Shown(run)| status(&run))}
+                    {move || shown.get().map(|Shown(run)| status(state.speech.get(), &run))}
                 </p>
             </div>
             {move || shown.get().map(|Shown(run)| view! { <RunProgress run /> })}
@@ -57,25 +60,24 @@ impl PartialEq for Shown {
 }
 
 /// The state of a run in words, without figures that change too fast to be read out.
-fn status(run: &Run) -> String {
-    let total = run.rows.len();
+fn status(messages: &Messages, run: &Run) -> String {
+    let words = &messages.results;
     let values = run.values();
     let found = values.iter().filter(|value| value.value.is_some()).count();
     match run.phase.get() {
-        Phase::Waiting => "Waiting for the model".to_owned(),
-        Phase::Running(_) if !values.is_empty() => {
-            format!("{} of {}", values.len(), plural(total, "feature", "features"))
-        }
-        Phase::Running(RunStep::Writing { .. }) => "Writing the answers".to_owned(),
+        Phase::Waiting => words.waiting.to_owned(),
+        Phase::Running(_) if !values.is_empty() => words.some_of(values.len(), run.rows.len()),
+        Phase::Running(RunStep::Writing { .. }) => words.writing.to_owned(),
         Phase::Running(_) => match run.part.get() {
-            Some((part, count)) => format!("Reading part {part} of {count}"),
-            None => "Reading the text".to_owned(),
+            Some((part, count)) => words.reading_part(part, count),
+            None => words.reading.to_owned(),
         },
         Phase::Finished(stats) => {
-            format!("{found} found, {} none, in {}", values.len() - found, seconds(stats.seconds))
+            let time = seconds(messages.language, stats.seconds);
+            words.finished(found, values.len() - found, &time)
         }
-        Phase::Stopped => format!("Stopped after {}", plural(values.len(), "answer", "answers")),
-        Phase::Failed => format!("Failed after {}", plural(values.len(), "answer", "answers")),
+        Phase::Stopped => words.stopped(values.len()),
+        Phase::Failed => words.failed(values.len()),
     }
 }
 
@@ -99,7 +101,7 @@ fn RunProgress(run: Run) -> impl IntoView {
     view! {
         <div class="run-bar">
             <Show when=move || phase.get().is_open()>
-                <progress max="100" value=value.clone() aria-label="Extraction"></progress>
+                <progress max="100" value=value.clone() aria-label=say(|words| words.results.progress)></progress>
             </Show>
         </div>
     }
@@ -112,17 +114,16 @@ fn RunError() -> impl IntoView {
     let dismiss = move |_| state.failure.set(None);
     move || {
         state.failure.get().map(|failure| {
-            let advice = failure.advice();
             let restart = failure.needs_restart().then(|| {
-                view! { <button type="button" on:click=move |_| client.restart()>"Restart the engine"</button> }
+                let label = say(|words| words.model.restart);
+                view! { <button type="button" on:click=move |_| client.restart()>{label}</button> }
             });
             view! {
                 <div class="error" role="alert" data-testid="run-error">
-                    <p>{sentence(&failure.message)}</p>
-                    <p>{advice}</p>
+                    <FailureWords failure />
                     <div class="chips">
                         {restart}
-                        <button type="button" class="quiet" on:click=dismiss>"Dismiss"</button>
+                        <button type="button" class="quiet" on:click=dismiss>{say(|words| words.results.dismiss)}</button>
                     </div>
                 </div>
             }
@@ -135,10 +136,8 @@ fn Empty() -> impl IntoView {
     view! {
         <div class="empty">
             <Logo />
-            <p>"Paste a product text, say which features you want, and press Extract."</p>
-            <p class="quiet-text">
-                "Every feature gets a value or an explicit none. Values found in the text are marked in it."
-            </p>
+            <p>{say(|words| words.results.empty)}</p>
+            <p class="quiet-text">{say(|words| words.results.empty_more)}</p>
         </div>
     }
 }
@@ -164,7 +163,7 @@ fn Earlier() -> impl IntoView {
                     aria-current=current
                     on:click=show
                 >
-                    <span class="time">{run.began}</span>
+                    <span class="time">{move || device::time_of_day(state.speech.get().language, run.began_ms)}</span>
                     <span class="start" dir="auto">{start}</span>
                 </button>
             </li>
@@ -173,7 +172,7 @@ fn Earlier() -> impl IntoView {
     view! {
         <Show when=move || { state.runs.with(Vec::len) > 1 }>
             <nav class="history" aria-labelledby="earlier-title" data-testid="earlier">
-                <h3 id="earlier-title">"This visit"</h3>
+                <h3 id="earlier-title">{say(|words| words.results.this_visit)}</h3>
                 <ol>
                     <For each=move || state.runs.get() key=|run| run.id children=entry />
                 </ol>

@@ -4,6 +4,7 @@ use hangtag_web::correction::{Correction, needs_review};
 use leptos::prelude::*;
 
 use super::client::Client;
+use super::speech::{say, speech};
 use super::state::{Phase, Run, State};
 use super::value_cell::ValueCell;
 
@@ -15,12 +16,12 @@ pub fn ResultsTable(run: Run) -> impl IntoView {
         .collect_view();
     view! {
         <table class="values">
-            <caption class="visually-hidden">"Features of the product text, with value and confidence"</caption>
+            <caption class="visually-hidden">{say(|words| words.results.caption)}</caption>
             <thead>
                 <tr>
-                    <th scope="col">"Feature"</th>
-                    <th scope="col">"Value"</th>
-                    <th scope="col">"Confidence"</th>
+                    <th scope="col">{say(|words| words.results.feature)}</th>
+                    <th scope="col">{say(|words| words.results.value)}</th>
+                    <th scope="col">{say(|words| words.results.confidence)}</th>
                 </tr>
             </thead>
             <tbody>{rows}</tbody>
@@ -60,11 +61,14 @@ fn Review(run: Run) -> impl IntoView {
                 disabled=move || open.get() == 0
                 on:click=accept_all
             >
-                "Accept all"
+                {say(|words| words.results.accept_all)}
             </button>
             <span class="hint keys">
-                <kbd>"Enter"</kbd>" correct "<kbd>"A"</kbd>" accept "<kbd>"Del"</kbd>" none "<kbd>"U"</kbd>" undo "
-                <kbd>"↑"</kbd>" "<kbd>"↓"</kbd>" move"
+                <kbd>"Enter"</kbd>{say(|words| words.results.key_correct)}
+                <kbd>"A"</kbd>{say(|words| words.results.key_accept)}
+                <kbd>"Del"</kbd>{say(|words| words.results.key_none)}
+                <kbd>"U"</kbd>{say(|words| words.results.key_undo)}
+                <kbd>"↑"</kbd><kbd>"↓"</kbd>{say(|words| words.results.key_move)}
             </span>
         </div>
     }
@@ -119,7 +123,8 @@ fn TableRow(run: Run, index: usize) -> impl IntoView {
 
 #[component]
 fn Pending(phase: ArcRwSignal<Phase>) -> impl IntoView {
-    let words = move || if phase.get().is_open() { "…" } else { "not answered" };
+    let not_answered = say(|words| words.results.not_answered);
+    let words = move || if phase.get().is_open() { "…" } else { not_answered() };
     view! {
         <td class="pending" data-testid="value">{words}</td>
         <td></td>
@@ -130,6 +135,7 @@ fn Pending(phase: ArcRwSignal<Phase>) -> impl IntoView {
 #[component]
 fn ConfidenceCell(run: Run, index: usize) -> impl IntoView {
     let client = expect_context::<Client>();
+    let speech = speech();
     let row_run = run.clone();
     let answer = move || row_run.rows[index].value.get();
     let correction = {
@@ -144,14 +150,14 @@ fn ConfidenceCell(run: Run, index: usize) -> impl IntoView {
                 Some(correction) => {
                     let run = run.clone();
                     view! {
-                        <span class="by-hand" data-testid="by-hand">{correction.name()}</span>
+                        <span class="by-hand" data-testid="by-hand">{move || speech.get().results.by_hand(&correction)}</span>
                         <button
                             type="button"
                             class="quiet"
                             data-testid="undo"
                             on:click=move |_| client.correct(&run, index, None)
                         >
-                            "Undo"
+                            {say(|words| words.results.undo)}
                         </button>
                     }
                     .into_any()

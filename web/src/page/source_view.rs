@@ -5,6 +5,7 @@ use hangtag_web::highlight::{Piece, pieces};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
+use super::speech::say;
 use super::state::{Run, State};
 
 /// The text that was read. It scrolls by itself, never the page.
@@ -31,7 +32,7 @@ pub fn SourceView(run: Run) -> impl IntoView {
             dir="auto"
             tabindex="0"
             role="region"
-            aria-label="Product text with the found values marked"
+            aria-label=say(|words| words.results.source)
         >
             {move || parts.get().into_iter().map(|piece| view! { <Part piece /> }).collect_view()}
         </div>

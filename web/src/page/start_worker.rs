@@ -1,6 +1,7 @@
 //! Starting a worker, whoever serves the page.
 
 use gloo::file::{Blob, ObjectUrl};
+use hangtag_web::words::Language;
 use web_sys::{Worker, WorkerOptions, WorkerType};
 
 use super::{bundle, device};
@@ -27,7 +28,9 @@ pub fn start_worker(name: &str) -> Result<(Worker, ObjectUrl), String> {
 fn import(name: &str) -> Result<Blob, String> {
     // A worker with an address of its own has the policy of its own response, which a static host may not send.
     // One that starts from a blob inherits the page's policy, whoever serves it.
-    let address = device::beside_page(&format!("{name}_loader.js"))?.href();
+    let address = device::beside_page(&format!("{name}_loader.js"))
+        .map_err(|error| error.words(Language::English.messages()))?
+        .href();
     // A static import would fall under `worker-src`, a dynamic one falls under `script-src`. Its failure is thrown
     // outside the promise to arrive as the worker's error event.
     let import = format!(

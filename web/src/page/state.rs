@@ -6,31 +6,33 @@ use hangtag_task::{Feature, FeatureValue, Template};
 use hangtag_web::ask::AskError;
 use hangtag_web::correction::{Checked, Correction, Settled, TrainingRows};
 use hangtag_web::protocol::{Failure, Gpu, LoadStep, Loaded, Package, RunId, RunStats, RunStep};
-use hangtag_web::templates::{Chosen, Templates};
+use hangtag_web::templates::{Chosen, TemplateError, Templates};
 use hangtag_web::traffic::Request;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::choice_state::ChoiceState;
 use super::device::Obstacle;
+use super::feature_state::FeatureState;
 use super::list_state::ListState;
 use super::remember;
+use super::speech::Speech;
 
 /// Earlier results that the page keeps.
 const MAX_RUNS: usize = 20;
 const TEXT_KEY: &str = "hangtag.text";
 const TEMPLATES_KEY: &str = "hangtag.templates";
 const VIEW_KEY: &str = "hangtag.view";
-const FEATURES_KEY: &str = "hangtag.features";
-const FIRST_FEATURES: &str = "Brand, Product type, Color, Material, Size";
 
 /// Everything that the page shows.
 #[derive(Clone, Copy)]
 pub struct State {
+    /// The language.
+    pub speech: Speech,
     /// The product text, as in its field.
     pub text: RwSignal<String>,
-    /// The feature list, as in its field.
-    pub list: RwSignal<String>,
+    /// The feature list.
+    pub features: FeatureState,
     /// The chosen template.
     pub template: RwSignal<Option<Chosen>>,
     /// The person's own templates.
@@ -51,6 +53,8 @@ pub struct State {
     pub shown: RwSignal<Option<RunId>>,
     /// Why the last run failed.
     pub failure: RwSignal<Option<Failure>>,
+    /// Why the engine was started again by itself.
+    pub restarted: RwSignal<Option<Failure>>,
     /// The feature pointed at, an index into the shown run.
     pub active: RwSignal<Option<usize>>,
     /// The last proof of the policy: page and worker blocked.
@@ -128,8 +132,8 @@ pub struct Run {
     pub phase: ArcRwSignal<Phase>,
     /// The part of a long text that is being read, from 1, and how many there are.
     pub part: ArcRwSignal<Option<(usize, usize)>>,
-    /// Time of day when it began.
-    pub began: String,
+    /// When it began, in milliseconds since 1970.
+    pub began_ms: f64,
     /// What was asked.
     pub features: Arc<[Feature]>,
     /// The category of the template that was chosen; may be empty.
@@ -237,10 +241,9 @@ impl State {
     /// A fresh state with the text and features of the last visit.
     pub fn remembered() -> Self {
         let state = Self {
+            speech: Speech::remembered(),
             text: RwSignal::new(remember::get(TEXT_KEY).unwrap_or_default()),
-            list: RwSignal::new(
-                remember::get(FEATURES_KEY).unwrap_or_else(|| FIRST_FEATURES.to_owned()),
-            ),
+            features: FeatureState::remembered(),
             template: RwSignal::new(None),
             own_templates: RwSignal::new(remember::get(TEMPLATES_KEY).unwrap_or_default()),
             input_error: RwSignal::new(None),
@@ -251,6 +254,7 @@ impl State {
             runs: RwSignal::new(Vec::new()),
             shown: RwSignal::new(None),
             failure: RwSignal::new(None),
+            restarted: RwSignal::new(None),
             active: RwSignal::new(None),
             isolation: RwSignal::new(Isolation::default()),
             requests: RwSignal::new(Vec::new()),
@@ -260,14 +264,8 @@ impl State {
         };
         // A full or forbidden storage costs only the memory of the fields.
         Effect::new(move |_| _ = remember::set(TEXT_KEY, &state.text.get()));
-        Effect::new(move |_| _ = remember::set(FEATURES_KEY, &state.list.get()));
         Effect::new(move |_| _ = remember::set(VIEW_KEY, &state.view.get()));
         state
-    }
-
-    /// The features that the chosen template describes.
-    pub fn template_features(&self) -> Vec<Feature> {
-        self.chosen_template().map(|template| template.features).unwrap_or_default()
     }
 
     /// The category that the chosen template is for; may be empty.
@@ -284,28 +282,26 @@ impl State {
     pub fn choose_template(&self, chosen: Option<Chosen>) {
         self.template.set(chosen);
         if let Some(template) = self.chosen_template() {
-            let names: Vec<&str> =
-                template.features.iter().map(|feature| feature.name.as_str()).collect();
             self.input_error.set(None);
-            self.list.set(names.join(", "));
+            self.features.show(&template.features);
         }
     }
 
     /// Changes the person's own templates and keeps them.
     ///
     /// # Errors
-    /// Why the change was not made, or not kept, in words.
+    /// Why the change was not made, or not kept.
     pub fn change_templates<T>(
         &self,
-        change: impl FnOnce(&mut Templates) -> Result<T, String>,
-    ) -> Result<T, String> {
+        change: impl FnOnce(&mut Templates) -> Result<T, TemplateError>,
+    ) -> Result<T, TemplateError> {
         let mut own = self.own_templates.get_untracked();
         let changed = change(&mut own)?;
         let is_kept = remember::set(TEMPLATES_KEY, &own);
         self.own_templates.set(own);
         match is_kept {
             true => Ok(changed),
-            false => Err("The browser did not keep it; export it to a file.".to_owned()),
+            false => Err(TemplateError::NotKept),
         }
     }
 

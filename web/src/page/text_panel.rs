@@ -1,10 +1,10 @@
 //! The product text.
 
 use hangtag_web::ask::Field;
-use hangtag_web::units::plural;
 use leptos::prelude::*;
 
 use super::samples::SAMPLES;
+use super::speech::say;
 use super::state::State;
 
 /// Field for the product text, with texts to try.
@@ -12,25 +12,25 @@ use super::state::State;
 pub fn TextPanel() -> impl IntoView {
     let state = expect_context::<State>();
     let count =
-        move || plural(state.text.with(|text| text.chars().count()), "character", "characters");
+        move || state.speech.get().ask.characters(state.text.with(|text| text.chars().count()));
     let samples = SAMPLES.iter().enumerate().map(|(index, sample)| {
         let use_sample = move |_| {
             state.input_error.set(None);
             state.template.set(None);
             state.text.set(sample.text.to_owned());
-            state.list.set(sample.features.to_owned());
+            state.features.begin(sample.features);
         };
         let test_id = format!("sample-{index}");
         view! {
             <button type="button" class="chip" data-testid=test_id on:click=use_sample>
-                {sample.label}
+                {say(sample.label)}
             </button>
         }
     });
     view! {
         <section class="field">
             <div class="field-head">
-                <label for="text">"Product text"</label>
+                <label for="text">{say(|words| words.ask.text)}</label>
                 <span class="count" data-testid="text-count">{count}</span>
             </div>
             <textarea
@@ -40,7 +40,7 @@ pub fn TextPanel() -> impl IntoView {
                 rows="8"
                 spellcheck="false"
                 autocomplete="off"
-                placeholder="Paste a title, a description or a whole product page."
+                placeholder=say(|words| words.ask.text_placeholder)
                 aria-describedby="text-error"
                 aria-invalid=move || invalid(state, Field::Text)
                 prop:value=state.text
@@ -51,7 +51,7 @@ pub fn TextPanel() -> impl IntoView {
             ></textarea>
             <FieldError field=Field::Text id="text-error" />
             <div class="chips">
-                <span class="hint">"Try"</span>
+                <span class="hint">{say(|words| words.ask.try_one)}</span>
                 {samples.collect_view()}
                 <button
                     type="button"
@@ -60,7 +60,7 @@ pub fn TextPanel() -> impl IntoView {
                     disabled=move || state.text.with(String::is_empty)
                     on:click=move |_| state.text.set(String::new())
                 >
-                    "Clear"
+                    {say(|words| words.ask.clear)}
                 </button>
             </div>
         </section>
@@ -73,7 +73,8 @@ pub fn FieldError(field: Field, id: &'static str) -> impl IntoView {
     let state = expect_context::<State>();
     let message = move || {
         state.input_error.get().filter(|error| error.field == field).map(|error| {
-            view! { <p class="field-error" data-testid=id>{error.message}</p> }
+            let words = move || state.speech.get().ask_error(&error);
+            view! { <p class="field-error" data-testid=id>{words}</p> }
         })
     };
     view! { <div id=id role="alert">{message}</div> }

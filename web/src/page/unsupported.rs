@@ -4,24 +4,22 @@ use hangtag_web::ask::sentence;
 use leptos::prelude::*;
 
 use super::device::{Browser, Obstacle, browser};
+use super::rich::rich;
+use super::speech::{Pick, say};
 
 /// Explains the obstacle; the advice for the browser at hand is unfolded.
 #[component]
 pub fn Unsupported(obstacle: Obstacle) -> impl IntoView {
-    let (title, reason) = match &obstacle {
-        Obstacle::Insecure => (
-            "This address is not secure enough for WebGPU",
-            "Browsers offer WebGPU only over https, or at localhost and 127.0.0.1. Open the page at such an address.",
-        ),
-        Obstacle::Missing => (
-            "This browser does not offer WebGPU",
-            "Hangtag runs its language model on your own GPU, and WebGPU is the browser's way to it. Without it there \
-             is nothing that could read your text: it is never sent to a server instead.",
-        ),
-        Obstacle::NoAdapter(_) => (
-            "WebGPU is here, but no GPU could be used",
-            "Often hardware acceleration is switched off, or the driver is on the browser's block list.",
-        ),
+    let (title, reason): (Pick, Pick) = match &obstacle {
+        Obstacle::Insecure => {
+            (|words| words.unsupported.insecure, |words| words.unsupported.insecure_reason)
+        }
+        Obstacle::Missing => {
+            (|words| words.unsupported.missing, |words| words.unsupported.missing_reason)
+        }
+        Obstacle::NoAdapter(_) => {
+            (|words| words.unsupported.no_adapter, |words| words.unsupported.no_adapter_reason)
+        }
     };
     let detail = match &obstacle {
         Obstacle::NoAdapter(message) => Some(sentence(message)),
@@ -31,13 +29,13 @@ pub fn Unsupported(obstacle: Obstacle) -> impl IntoView {
     let advice = (obstacle != Obstacle::Insecure).then(|| view! { <Advice here /> });
     view! {
         <section class="card unsupported" data-testid="unsupported" data-reason=obstacle.name()>
-            <h2>{title}</h2>
-            <p>{reason}</p>
+            <h2>{say(title)}</h2>
+            <p>{say(reason)}</p>
             {advice}
             {detail.map(|detail| view! {
                 <details>
-                    <summary>"What the browser said"</summary>
-                    <p class="quiet-text">{detail}</p>
+                    <summary>{say(|words| words.unsupported.browser_said)}</summary>
+                    <p class="quiet-text" lang="en">{detail}</p>
                 </details>
             })}
         </section>
@@ -46,36 +44,33 @@ pub fn Unsupported(obstacle: Obstacle) -> impl IntoView {
 
 #[component]
 fn Advice(here: Browser) -> impl IntoView {
+    let line = |pick: Pick| {
+        let text = say(pick);
+        view! { <li>{move || rich(text())}</li> }
+    };
     view! {
-        <h3>"What to do"</h3>
+        <h3>{say(|words| words.unsupported.what_to_do)}</h3>
         <details open=here == Browser::Chromium>
-            <summary>"Chrome, Edge, Brave and other Chromium browsers"</summary>
+            <summary>{say(|words| words.unsupported.chromium)}</summary>
             <ul>
-                <li>"Windows, macOS, ChromeOS: version 113 or newer has WebGPU. Android: version 121 or newer, on Android 12 or newer."</li>
-                <li>"In Settings, System, switch on "<em>"Use graphics acceleration when available"</em>" and restart."</li>
-                <li>
-                    "Linux: open "<code>"chrome://flags"</code>" and enable "<em>"Unsafe WebGPU Support"</em>" and "
-                    <em>"Vulkan"</em>"; or start with "
-                    <code>"--enable-unsafe-webgpu --enable-features=Vulkan"</code>"."
-                </li>
-                <li><code>"chrome://gpu"</code>" shows what the browser thinks of your GPU."</li>
+                {line(|words| words.unsupported.chromium_versions)}
+                {line(|words| words.unsupported.chromium_acceleration)}
+                {line(|words| words.unsupported.chromium_linux)}
+                {line(|words| words.unsupported.chromium_gpu)}
             </ul>
         </details>
         <details open=here == Browser::Safari>
-            <summary>"Safari, and all browsers on iPhone and iPad"</summary>
+            <summary>{say(|words| words.unsupported.safari)}</summary>
             <ul>
-                <li>"Safari 26 on macOS 26, iOS 26 and iPadOS 26, or newer, has WebGPU."</li>
-                <li>"Older ones: Settings, Apps, Safari, Advanced, Feature Flags, "<em>"WebGPU"</em>"; on a Mac in the Develop menu."</li>
+                {line(|words| words.unsupported.safari_versions)}
+                {line(|words| words.unsupported.safari_older)}
             </ul>
         </details>
         <details open=here == Browser::Firefox>
             <summary>"Firefox"</summary>
             <ul>
-                <li>"Windows: version 141 or newer. Mac with Apple silicon: version 145 or newer, on macOS 26."</li>
-                <li>
-                    "Elsewhere: in "<code>"about:config"</code>" set "<code>"dom.webgpu.enabled"</code>
-                    " to true, and "<code>"gfx.webgpu.ignore-blocklist"</code>" if that is not enough."
-                </li>
+                {line(|words| words.unsupported.firefox_versions)}
+                {line(|words| words.unsupported.firefox_elsewhere)}
             </ul>
         </details>
     }

@@ -1,6 +1,7 @@
 //! One value: shown in the text, accepted, corrected or cleared, by pointer or keyboard.
 
 use hangtag_web::correction::Correction;
+use hangtag_web::words::Messages;
 use leptos::ev::KeyboardEvent;
 use leptos::html::Input;
 use leptos::prelude::*;
@@ -9,6 +10,7 @@ use wasm_bindgen::JsCast;
 use super::client::Client;
 use super::list_table::focus_row;
 use super::source_view::scroll_to_mark;
+use super::speech::{say, speech};
 use super::state::{Run, State};
 
 /// The cell of a value that is there.
@@ -39,6 +41,7 @@ pub fn ValueCell(run: Run, index: usize) -> impl IntoView {
 fn Shown(run: Run, index: usize, is_editing: RwSignal<bool>) -> impl IntoView {
     let state = expect_context::<State>();
     let client = expect_context::<Client>();
+    let speech = state.speech;
     let settled = {
         let run = run.clone();
         Memo::new(move |_| run.rows[index].settled(&run.text))
@@ -85,16 +88,18 @@ fn Shown(run: Run, index: usize, is_editing: RwSignal<bool>) -> impl IntoView {
                 class:none=move || value().is_none()
                 class:marked=is_found
                 dir="auto"
-                title="Show in the text. Enter corrects, A accepts, Del says there is none"
+                title=say(|words| words.results.found_title)
                 on:focus=point
                 on:blur=move |_| state.active.set(None)
                 on:keydown=by_key
                 on:click=show
             >
-                {move || value().unwrap_or_else(|| "none".to_owned())}
+                {move || value().unwrap_or_else(|| speech.get().results.none.to_owned())}
             </button>
             <Show when=is_elsewhere>
-                <span class="tag-note" title="This value is not in the text">"not in the text"</span>
+                <span class="tag-note" title=say(|words| words.results.elsewhere_title)>
+                    {say(|words| words.results.elsewhere)}
+                </span>
             </Show>
             <Actions run=run.clone() index is_editing />
         </div>
@@ -105,7 +110,12 @@ fn Shown(run: Run, index: usize, is_editing: RwSignal<bool>) -> impl IntoView {
 #[component]
 fn Actions(run: Run, index: usize, is_editing: RwSignal<bool>) -> impl IntoView {
     let client = expect_context::<Client>();
+    let speech = speech();
     let name = run.rows[index].name.clone();
+    let labelled = |label: fn(&Messages, &str) -> String| {
+        let name = name.clone();
+        move || label(speech.get(), &name)
+    };
     let accept = {
         let run = run.clone();
         move |_| client.correct(&run, index, Some(Correction::Accepted))
@@ -117,8 +127,8 @@ fn Actions(run: Run, index: usize, is_editing: RwSignal<bool>) -> impl IntoView 
                 type="button"
                 class="icon"
                 data-testid="accept"
-                aria-label=format!("{name} is right")
-                title="It is right"
+                aria-label=labelled(|words, name| words.results.name_is_right(name))
+                title=say(|words| words.results.is_right)
                 on:click=accept
             >
                 "✓"
@@ -127,8 +137,8 @@ fn Actions(run: Run, index: usize, is_editing: RwSignal<bool>) -> impl IntoView 
                 type="button"
                 class="icon"
                 data-testid="correct"
-                aria-label=format!("Correct {name}")
-                title="Correct it"
+                aria-label=labelled(|words, name| words.results.correct_name(name))
+                title=say(|words| words.results.correct)
                 on:click=move |_| is_editing.set(true)
             >
                 "✎"
@@ -137,8 +147,8 @@ fn Actions(run: Run, index: usize, is_editing: RwSignal<bool>) -> impl IntoView 
                 type="button"
                 class="icon"
                 data-testid="clear"
-                aria-label=format!("{name}: there is none")
-                title="There is none"
+                aria-label=labelled(|words, name| words.results.name_has_none(name))
+                title=say(|words| words.results.has_none)
                 on:click=clear
             >
                 "✕"
@@ -149,7 +159,7 @@ fn Actions(run: Run, index: usize, is_editing: RwSignal<bool>) -> impl IntoView 
 
 #[component]
 fn Editor(run: Run, index: usize, is_editing: RwSignal<bool>) -> impl IntoView {
-    let client = expect_context::<Client>();
+    let (client, speech) = (expect_context::<Client>(), speech());
     let field = NodeRef::<Input>::new();
     field.on_load(|field| {
         request_animation_frame(move || {
@@ -162,7 +172,10 @@ fn Editor(run: Run, index: usize, is_editing: RwSignal<bool>) -> impl IntoView {
     let choices =
         run.features.get(index).map(|feature| feature.choices.clone()).unwrap_or_default();
     let choices_id = format!("choices-{index}");
-    let label = format!("Value of {}", row.name);
+    let label = {
+        let name = row.name.clone();
+        move || speech.get().results.value_of(&name)
+    };
     let save = move || {
         // Leaving the field ends the editing once.
         if !is_editing.get_untracked() {
@@ -170,7 +183,11 @@ fn Editor(run: Run, index: usize, is_editing: RwSignal<bool>) -> impl IntoView {
         }
         let entry = field.get_untracked().map(|field| field.value()).unwrap_or_default();
         if let Some(answer) = run.rows[index].value.get_untracked() {
-            client.correct(&run, index, Some(Correction::of_entry(&entry, &answer)));
+            client.correct(
+                &run,
+                index,
+                Some(Correction::of_entry(speech.now().results.entry(&entry), &answer)),
+            );
         }
         is_editing.set(false);
     };
@@ -195,7 +212,7 @@ fn Editor(run: Run, index: usize, is_editing: RwSignal<bool>) -> impl IntoView {
             dir="auto"
             node_ref=field
             aria-label=label
-            placeholder="none"
+            placeholder=say(|words| words.results.none)
             list=choices_id.clone()
             value=value.unwrap_or_default()
             on:keydown=by_key

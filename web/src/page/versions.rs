@@ -11,6 +11,7 @@ use web_sys::{
 };
 
 use super::device;
+use super::speech::say;
 use super::state::{Model, State};
 
 const SCRIPT: &str = "service-worker.js";
@@ -109,20 +110,18 @@ pub fn NewVersion() -> impl IntoView {
     let versions = expect_context::<Versions>();
     let word = move |waiting| match waiting {
         Waiting::Reload => view! {
-            <span>"A new version of Hangtag is ready."</span>
+            <span>{say(|words| words.frame.new_version)}</span>
             <button
                 type="button"
                 class="small"
                 data-testid="reload"
                 on:click=move |_| drop(window().location().reload())
             >
-                "Reload"
+                {say(|words| words.frame.reload)}
             </button>
         }
         .into_any(),
-        Waiting::OtherTabs => {
-            "A new version of Hangtag comes when its other tabs are closed.".into_any()
-        }
+        Waiting::OtherTabs => say(|words| words.frame.waits_for_tabs).into_any(),
     };
     view! {
         <div class="new-version" role="status" data-testid="new-version">
@@ -137,7 +136,7 @@ pub fn KeptNote() -> impl IntoView {
     let versions = expect_context::<Versions>();
     move || {
         versions.kept.get().then(|| {
-            view! { <span data-testid="kept-offline">" · kept on this device, opens without a network"</span> }
+            view! { <span data-testid="kept-offline">" · "{say(|words| words.frame.kept_offline)}</span> }
         })
     }
 }

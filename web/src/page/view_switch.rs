@@ -2,13 +2,14 @@
 
 use leptos::prelude::*;
 
+use super::speech::{Pick, say};
 use super::state::{State, View};
 
 /// The two uses of the page, side by side.
 #[component]
 pub fn ViewSwitch() -> impl IntoView {
     let state = expect_context::<State>();
-    let button = move |view: View, label: &'static str, test_id: &'static str| {
+    let button = move |view: View, label: Pick, test_id: &'static str| {
         view! {
             <button
                 type="button"
@@ -16,14 +17,14 @@ pub fn ViewSwitch() -> impl IntoView {
                 aria-pressed=move || if state.view.get() == view { "true" } else { "false" }
                 on:click=move |_| state.view.set(view)
             >
-                {label}
+                {say(label)}
             </button>
         }
     };
     view! {
-        <div class="switch" role="group" aria-label="What to read">
-            {button(View::Text, "One text", "view-text")}
-            {button(View::List, "A list of products", "view-list")}
+        <div class="switch" role="group" aria-label=say(|words| words.frame.what_to_read)>
+            {button(View::Text, |words| words.frame.one_text, "view-text")}
+            {button(View::List, |words| words.frame.a_list, "view-list")}
         </div>
     }
 }

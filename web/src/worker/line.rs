@@ -1,17 +1,22 @@
 //! The worker's end of the line to the page.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use futures_channel::mpsc::UnboundedSender;
 use gloo::events::EventListener;
 use hangtag_web::isolation::foreign_request_is_blocked;
+use hangtag_web::locks::Lock;
 use hangtag_web::observe::observe_requests;
-use hangtag_web::protocol::{Failure, FailureKind, FromWorker, RunId, ToWorker};
+use hangtag_web::protocol::{Failure, FailureKind, FromWorker, Loaded, RunId, ToWorker};
+use hangtag_web::share::Between;
 use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{DedicatedWorkerGlobalScope, File, MessageEvent};
+use web_sys::{BroadcastChannel, DedicatedWorkerGlobalScope, File, MessageEvent};
+
+use super::seat::tell;
 
 /// The worker's global scope.
 pub fn scope() -> DedicatedWorkerGlobalScope {
@@ -31,17 +36,87 @@ pub fn post(message: &FromWorker) {
     }
 }
 
-/// What the page wants right now, whatever the worker is doing.
+/// Who has asked, and hears the answer.
+#[derive(Clone)]
+pub enum Asker {
+    /// This worker's page.
+    Page,
+    /// The worker of another tab.
+    Guest {
+        /// Its name.
+        id: Rc<str>,
+        /// The way to it.
+        port: BroadcastChannel,
+    },
+}
+
+impl Asker {
+    /// Tells it something.
+    pub fn post(&self, message: &FromWorker) {
+        match self {
+            Self::Page => post(message),
+            Self::Guest { id, port } => {
+                let (guest, answer) = (id.to_string(), message.clone());
+                tell(port, &Between::Answer { guest, answer });
+            }
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Page => "",
+            Self::Guest { id, .. } => id,
+        }
+    }
+}
+
+/// What the worker is to do next.
+pub enum Work {
+    /// What its page wants, with files.
+    Page(ToWorker, Vec<File>),
+    /// A guest's question.
+    Guest(Asker, ToWorker),
+    /// A guest wants to know whether the model is ready.
+    Knock,
+    /// The host of this name has the model ready.
+    Ready(String, Loaded),
+    /// The host has deleted the model from this device.
+    Deleted,
+    /// The host's place for this model is now this worker's.
+    Seat(String, Lock),
+}
+
+/// What is to be done, one after the other.
+#[derive(Clone)]
+pub struct Queue(pub UnboundedSender<Work>);
+
+impl Queue {
+    /// Adds something to be done.
+    pub fn push(&self, work: Work) {
+        // The receiver lives as long as the worker.
+        let _ = self.0.unbounded_send(work);
+    }
+}
+
+/// What page and guests want right now, whatever the worker is doing.
 #[derive(Clone, Default)]
 pub struct Wishes {
-    stopped: Rc<Cell<RunId>>,
+    /// The last run that each has stopped.
+    stopped: Rc<RefCell<HashMap<String, RunId>>>,
     paused: Rc<Cell<bool>>,
 }
 
 impl Wishes {
-    /// Whether the page has stopped this run.
-    pub fn is_stopped(&self, run: RunId) -> bool {
-        run <= self.stopped.get()
+    /// Whether its asker has stopped this run.
+    pub fn is_stopped(&self, asker: &Asker, run: RunId) -> bool {
+        self.stopped.borrow().get(asker.name()).is_some_and(|&last| run <= last)
+    }
+
+    /// Notes that the guest of this name, or the page without one, has stopped its runs up to this one.
+    pub fn stop(&self, asker: &str, run: RunId) {
+        let mut stopped = self.stopped.borrow_mut();
+        let last = stopped.entry(asker.to_owned()).or_default();
+        *last = run.max(*last);
     }
 
     /// Whether the page wants the download to halt.
@@ -51,7 +126,7 @@ impl Wishes {
 }
 
 /// Listens to the page for as long as the worker lives: wishes are noted at once, work is queued.
-pub fn listen(wishes: Wishes, queue: UnboundedSender<(ToWorker, Vec<File>)>) {
+pub fn listen(wishes: Wishes, queue: Queue) {
     let on_message = EventListener::new(&scope(), "message", move |event| {
         let (data, files) = parts(event.unchecked_ref::<MessageEvent>().data());
         let message = match serde_json::from_str(&data) {
@@ -65,14 +140,17 @@ pub fn listen(wishes: Wishes, queue: UnboundedSender<(ToWorker, Vec<File>)>) {
             }
         };
         match message {
-            ToWorker::Stop { run } => wishes.stopped.set(wishes.stopped.get().max(run)),
+            ToWorker::Stop { run } => {
+                wishes.stop(Asker::Page.name(), run);
+                // For the host, if it is in another tab.
+                queue.push(Work::Page(ToWorker::Stop { run }, files));
+            }
             ToWorker::Pause => wishes.paused.set(true),
             ToWorker::CheckIsolation => spawn_local(check_isolation()),
             work => {
                 let is_load = matches!(work, ToWorker::Load { .. });
                 wishes.paused.set(wishes.paused.get() && !is_load);
-                // The receiver lives as long as the worker.
-                let _ = queue.unbounded_send((work, files));
+                queue.push(Work::Page(work, files));
             }
         }
     });

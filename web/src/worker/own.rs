@@ -1,7 +1,9 @@
 //! The person's own files: compared with what a manifest promises, and copied into the browser's storage if that is wished.
 
-use hangtag_web::protocol::{Failure, FailureKind, Storage};
+use hangtag_web::locks::{Lock, lock, try_lock};
+use hangtag_web::protocol::{Failure, FailureKind, FromWorker, LoadStep, Storage};
 use hangtag_web::units::bytes;
+use hangtag_web::words::Language::English;
 use hangtag_weights::hash::sha256_source;
 use hangtag_weights::{ByteSource, Manifest, ManifestFile};
 use wasm_bindgen::JsValue;
@@ -10,10 +12,13 @@ use web_sys::{Blob, File};
 use super::failure::{Halt, of_kind};
 use super::files::{CHUNK_BYTES, Files, data_name, mark_name, storage_words};
 use super::folder::Folder;
-use super::line::Wishes;
+use super::line::{Wishes, post};
 use super::meter::{Meter, Step};
 use super::shelf;
 use super::source::BlobSource;
+
+/// The lock of copying.
+const LOCK: &str = "hangtag.copy";
 
 /// Own files that were read and found right.
 pub struct Ready {
@@ -45,10 +50,20 @@ pub async fn ready(
         return Ok(Ready { sources, storage: Storage::Files { reason: None } });
     }
     meter.restart();
+    let _alone = files_lock().await;
     match copy(&sources, manifest, files, wishes, meter).await? {
         Ok(copies) => Ok(Ready { sources: copies, storage: Storage::Kept }),
         Err(reason) => Ok(Ready { sources, storage: Storage::Files { reason: Some(reason) } }),
     }
+}
+
+/// What keeps two tabs from copying the same files at once: one waits, and finds them there.
+async fn files_lock() -> Lock {
+    if let Some(lock) = try_lock(LOCK).await {
+        return lock;
+    }
+    post(&FromWorker::Loading { step: LoadStep::WaitingForOtherTab });
+    lock(LOCK).await
 }
 
 async fn check(
@@ -90,8 +105,8 @@ async fn copy(
     if let Some(free) = shelf::look(files).await.free_bytes().filter(|free| *free < needed) {
         let words = format!(
             "the browser would keep {} more for this page, and it has {}",
-            bytes(free),
-            bytes(needed)
+            bytes(English, free),
+            bytes(English, needed)
         );
         return Ok(Err(words));
     }

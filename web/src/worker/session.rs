@@ -6,19 +6,22 @@ use futures_channel::mpsc::{UnboundedReceiver, unbounded};
 use hangtag_engine::{EngineError, EngineOptions, Gpu, GpuInfo, GpuOptions, LoadProgress};
 use hangtag_extract::{ExtractError, Extraction, Extractor, Progress};
 use hangtag_task::Feature;
+use hangtag_web::locks::Lock;
 use hangtag_web::protocol::{
-    Failure, FailureKind, Fit, FromWorker, Loaded, Place, RunId, RunStats, RunStep, ToWorker,
-    VERSION,
+    Failure, FailureKind, Fit, FromWorker, LoadStep, Loaded, Place, RunId, RunStats, RunStep,
+    ToWorker, VERSION,
 };
+use hangtag_web::share::run_of;
 use hangtag_weights::{Gguf, Manifest};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::File;
 
 use super::failure::{Halt, of_kind};
 use super::files::Files;
-use super::line::{Wishes, listen, now_ms, post};
+use super::line::{Asker, Queue, Wishes, Work, listen, now_ms, post};
 use super::meter::{Meter, Step};
 use super::open::{self, OpenModel, Opener, Source};
+use super::seat::Seat;
 use super::shelf;
 use super::source::BlobSource;
 
@@ -29,40 +32,32 @@ pub fn start() {
         post(&FromWorker::Failed { run: None, failure });
     }));
     let (sender, receiver) = unbounded();
-    let wishes = Wishes::default();
-    listen(wishes.clone(), sender);
-    spawn_local(serve(wishes, receiver));
+    let (wishes, queue) = (Wishes::default(), Queue(sender));
+    listen(wishes.clone(), queue.clone());
+    spawn_local(serve(wishes, queue, receiver));
     post(&FromWorker::Hello { version: VERSION });
 }
 
-async fn serve(wishes: Wishes, mut queue: UnboundedReceiver<(ToWorker, Vec<File>)>) {
+async fn serve(wishes: Wishes, queue: Queue, mut all: UnboundedReceiver<Work>) {
     let files = Files::open().await;
     let options = EngineOptions::default();
-    let mut session =
-        Session { wishes, files, options, gpu: None, found: None, open: None, model: None };
-    while let Ok((message, own)) = queue.recv().await {
-        match message {
-            ToWorker::Open { place, memory_limit_bytes } => {
-                session.options.memory_limit_bytes = memory_limit_bytes;
-                session.open(place, own).await;
-            }
-            ToWorker::Load { keep } => session.load(keep).await,
-            ToWorker::Extract { run, text, features } => {
-                session.extract(run, &text, &features).await
-            }
-            ToWorker::ExtractPart { run, texts, features } => {
-                session.extract_part(run, &texts, &features).await
-            }
-            ToWorker::Forget => session.forget().await,
-            ToWorker::Remove { id } => session.remove(&id).await,
-            // Never queued: heard at once.
-            ToWorker::Stop { .. } | ToWorker::Pause | ToWorker::CheckIsolation => {}
+    let (gpu, found, open, seat, model) = (None, None, None, Seat::Alone, None);
+    let mut session = Session { wishes, queue, files, options, gpu, found, open, seat, model };
+    while let Ok(work) = all.recv().await {
+        match work {
+            Work::Page(message, own) => session.serve_page(message, own).await,
+            Work::Guest(asker, question) => session.serve_guest(&asker, question).await,
+            Work::Knock => session.tell_guests(),
+            Work::Ready(host, model) => session.note_host(host, model),
+            Work::Deleted => session.note_deleted().await,
+            Work::Seat(model, lock) => session.take_over(&model, lock).await,
         }
     }
 }
 
 struct Session {
     wishes: Wishes,
+    queue: Queue,
     files: Files,
     /// The usual sizes, and the page's limit.
     options: EngineOptions,
@@ -70,6 +65,9 @@ struct Session {
     gpu: Option<Gpu>,
     found: Option<GpuInfo>,
     open: Option<OpenModel>,
+    /// The place among the workers of all tabs that want the open model.
+    seat: Seat,
+    /// None for a guest.
     model: Option<Running>,
 }
 
@@ -82,6 +80,95 @@ struct Running {
 }
 
 impl Session {
+    async fn serve_page(&mut self, message: ToWorker, own: Vec<File>) {
+        match message {
+            ToWorker::Open { place, memory_limit_bytes } => {
+                self.options.memory_limit_bytes = memory_limit_bytes;
+                self.open(place, own).await;
+            }
+            ToWorker::Load { keep } => self.load(keep).await,
+            ToWorker::Forget => self.forget().await,
+            ToWorker::Remove { id } => self.remove(&id).await,
+            question => self.ask(&Asker::Page, question).await,
+        }
+    }
+
+    /// Answers a question, or passes it on to the tab that has the model.
+    async fn ask(&mut self, asker: &Asker, question: ToWorker) {
+        if let Seat::Guest(guest) = &self.seat {
+            return guest.ask(question);
+        }
+        match question {
+            ToWorker::Extract { run, text, features } => {
+                self.extract(asker, run, &text, &features).await;
+            }
+            ToWorker::ExtractPart { run, texts, features } => {
+                self.extract_part(asker, run, &texts, &features).await;
+            }
+            // Stop was heard at once, as are all that are no questions.
+            _ => {}
+        }
+    }
+
+    /// Answers a guest, unless it has asked what this worker no longer is: then it asks the next host.
+    async fn serve_guest(&mut self, asker: &Asker, question: ToWorker) {
+        let is_host = matches!(&self.seat, Seat::Host(host) if host.is_of(asker));
+        if is_host && self.model.is_some() {
+            self.ask(asker, question).await;
+        }
+    }
+
+    fn tell_guests(&self) {
+        if let (Seat::Host(host), Some(Running { loaded, .. })) = (&self.seat, &self.model) {
+            host.tell_ready(loaded);
+        }
+    }
+
+    fn note_host(&self, host: String, model: Loaded) {
+        if let Seat::Guest(guest) = &self.seat {
+            guest.note_host(host);
+            let model = Loaded { downloaded_bytes: 0, in_other_tab: true, ..model };
+            post(&FromWorker::Loaded { model });
+        }
+    }
+
+    /// Gives the place up. What a guest has asked is not answered any more.
+    fn leave_seat(&mut self) {
+        if let Seat::Guest(guest) = &self.seat {
+            for question in guest.open_questions() {
+                if let Some(run) = run_of(&question) {
+                    post(&FromWorker::Stopped { run });
+                }
+            }
+        }
+        self.seat = Seat::Alone;
+    }
+
+    /// Another tab has deleted the model.
+    async fn note_deleted(&mut self) {
+        let Seat::Guest(guest) = &self.seat else { return };
+        for question in guest.open_questions() {
+            let failure = Failure::new(FailureKind::Model, "the model was deleted in another tab");
+            post(&FromWorker::Failed { run: run_of(&question), failure });
+        }
+        self.seat = Seat::Alone;
+        self.drop_forgotten().await;
+    }
+
+    /// The tab that had the model is gone: this worker loads it, and answers what the other has not.
+    async fn take_over(&mut self, model: &str, lock: Lock) {
+        let Seat::Guest(guest) = &self.seat else { return };
+        if guest.model() != model {
+            return;
+        }
+        let questions = guest.open_questions();
+        self.seat = Seat::host(model, lock, &self.queue, &self.wishes);
+        self.load_here(false).await;
+        for question in questions {
+            self.ask(&Asker::Page, question).await;
+        }
+    }
+
     /// Opens a model. One that cannot be opened leaves the one before as it was.
     async fn open(&mut self, place: Place, own: Vec<File>) {
         let is_first = self.open.is_none() && matches!(place, Place::Site { .. });
@@ -106,6 +193,7 @@ impl Session {
             integer_dot: found.tier.integer_dot,
         };
         self.model = None;
+        self.leave_seat();
         self.open = open;
         let package = self.open.as_ref().map(|open| open.package.clone());
         Ok(FromWorker::Opened { package, gpu })
@@ -133,12 +221,26 @@ impl Session {
 
     async fn load(&mut self, keep: bool) {
         if self.model.is_none() {
+            let id = self.open.as_ref().and_then(|open| shelf::id_of(&open.manifest));
+            self.leave_seat();
+            self.seat = Seat::take(&id.unwrap_or_default(), &self.queue, &self.wishes).await;
+        }
+        match &self.seat {
+            Seat::Guest(_) => post(&FromWorker::Loading { step: LoadStep::WaitingForOtherTab }),
+            Seat::Host(_) | Seat::Alone => self.load_here(keep).await,
+        }
+    }
+
+    async fn load_here(&mut self, keep: bool) {
+        if self.model.is_none() {
             match self.try_load(keep).await {
                 Ok(model) => self.model = Some(model),
                 Err(Halt::Failed(failure)) => {
+                    self.seat = Seat::Alone;
                     return post(&FromWorker::Failed { run: None, failure });
                 }
                 Err(Halt::Paused) => {
+                    self.seat = Seat::Alone;
                     let kept_bytes = match &self.open {
                         Some(open) => self.files.kept_bytes_of(&open.manifest).await,
                         None => 0,
@@ -150,6 +252,7 @@ impl Session {
         }
         if let Some(Running { loaded, .. }) = &self.model {
             post(&FromWorker::Loaded { model: loaded.clone() });
+            self.tell_guests();
         }
     }
 
@@ -166,6 +269,7 @@ impl Session {
             downloaded_bytes: bytes.downloaded_bytes,
             fit: self.fit_of(&extractor),
             seconds: (now_ms() - started_ms) / 1e3,
+            in_other_tab: false,
         };
         Ok(Running { extractor, loaded, sources: bytes.sources })
     }
@@ -222,29 +326,38 @@ impl Session {
         true
     }
 
-    async fn extract(&mut self, run: RunId, text: &str, features: &[Feature]) {
-        if self.wishes.is_stopped(run) {
-            return post(&FromWorker::Stopped { run });
+    async fn extract(&mut self, asker: &Asker, run: RunId, text: &str, features: &[Feature]) {
+        if self.wishes.is_stopped(asker, run) {
+            return asker.post(&FromWorker::Stopped { run });
         }
         if self.model.is_some() {
-            post(&FromWorker::Running { run, step: RunStep::Started });
+            asker.post(&FromWorker::Running { run, step: RunStep::Started });
         }
-        let mut answer = self.try_extract(run, text, features).await;
+        let mut answer = self.try_extract(asker, run, text, features).await;
         if ran_out(&answer) && self.shrink().await {
-            answer = self.try_extract(run, text, features).await;
+            answer = self.try_extract(asker, run, text, features).await;
         }
-        self.answer(&answer);
+        self.answer(asker, &answer);
     }
 
-    async fn try_extract(&mut self, run: RunId, text: &str, features: &[Feature]) -> FromWorker {
+    async fn try_extract(
+        &mut self,
+        asker: &Asker,
+        run: RunId,
+        text: &str,
+        features: &[Feature],
+    ) -> FromWorker {
         let Some(Running { extractor, .. }) = &mut self.model else {
             return FromWorker::Failed { run: Some(run), failure: not_loaded() };
         };
         let started_ms = now_ms();
         let wishes = self.wishes.clone();
         let mut observe = move |progress| {
-            post(&told(run, progress));
-            if wishes.is_stopped(run) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            asker.post(&told(run, progress));
+            match wishes.is_stopped(asker, run) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
         };
         match extractor.extract(text, features, &mut observe).await {
             Ok(extraction) => FromWorker::Finished {
@@ -262,24 +375,36 @@ impl Session {
         }
     }
 
-    async fn extract_part(&mut self, run: RunId, texts: &[String], features: &[Feature]) {
-        if self.wishes.is_stopped(run) {
-            return post(&FromWorker::Stopped { run });
+    async fn extract_part(
+        &mut self,
+        asker: &Asker,
+        run: RunId,
+        texts: &[String],
+        features: &[Feature],
+    ) {
+        if self.wishes.is_stopped(asker, run) {
+            return asker.post(&FromWorker::Stopped { run });
         }
-        let mut answer = self.try_part(run, texts, features).await;
+        let mut answer = self.try_part(asker, run, texts, features).await;
         if ran_out(&answer) && self.shrink().await {
-            answer = self.try_part(run, texts, features).await;
+            answer = self.try_part(asker, run, texts, features).await;
         }
-        self.answer(&answer);
+        self.answer(asker, &answer);
     }
 
-    async fn try_part(&mut self, run: RunId, texts: &[String], features: &[Feature]) -> FromWorker {
+    async fn try_part(
+        &mut self,
+        asker: &Asker,
+        run: RunId,
+        texts: &[String],
+        features: &[Feature],
+    ) -> FromWorker {
         let Some(Running { extractor, .. }) = &mut self.model else {
             return FromWorker::Failed { run: Some(run), failure: not_loaded() };
         };
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let wishes = self.wishes.clone();
-        let observe = &mut move |_, _| match wishes.is_stopped(run) {
+        let observe = &mut move |_, _| match wishes.is_stopped(asker, run) {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         };
@@ -287,21 +412,44 @@ impl Session {
         part(run, results)
     }
 
-    /// Posts how a run ended. A model on a GPU that is gone is gone with it.
-    fn answer(&mut self, answer: &FromWorker) {
-        if matches!(answer, FromWorker::Failed { failure, .. } if failure.kind == FailureKind::DeviceLost)
-        {
-            self.model = None;
+    /// Tells how a run ended. Where only a new worker helps, this page gets one, and a guest asks the next host.
+    fn answer(&mut self, asker: &Asker, answer: &FromWorker) {
+        match answer {
+            FromWorker::Failed { failure, .. } if failure.needs_restart() => {
+                self.model = None;
+                post(&match asker {
+                    Asker::Page => answer.clone(),
+                    Asker::Guest { .. } => {
+                        FromWorker::Failed { run: None, failure: failure.clone() }
+                    }
+                });
+            }
+            _ => asker.post(answer),
         }
-        post(answer);
+        if self.model.is_none() {
+            // Guests ask whoever loads it next.
+            self.seat = Seat::Alone;
+        }
     }
 
     async fn forget(&mut self) {
         self.model = None;
-        if let Some(open) = &mut self.open {
-            if let Err(failure) = forget(&self.files, &open.manifest).await {
-                return post(&FromWorker::Failed { run: None, failure });
-            }
+        if let Some(open) = &self.open
+            && let Err(failure) = forget(&self.files, &open.manifest).await
+        {
+            self.leave_seat();
+            return post(&FromWorker::Failed { run: None, failure });
+        }
+        if let Seat::Host(host) = &self.seat {
+            host.tell_deleted();
+        }
+        self.leave_seat();
+        self.drop_forgotten().await;
+    }
+
+    /// The open model's files are gone from this device.
+    async fn drop_forgotten(&mut self) {
+        if let Some(open) = &self.open {
             open.forget_texts().await;
             if matches!(open.source, Source::Kept) {
                 self.open = None;
