@@ -44,9 +44,11 @@ async fn own_templates_are_moved_and_keep_their_kinds() -> Result<()> {
             Ok((focused.as_deref() == Some("template-down")).then_some(()))
         })
         .await?;
+    stage.browser.click("features-as-text").await?;
     stage.open("tiny").await?;
     stage.own_templates_become(&["Light", "Heavy"]).await?;
 
+    stage.browser.click("features-as-rows").await?;
     stage.browser.fill("template", "own:Heavy").await?;
     stage.feature_rows_become(&[("Weight", "number"), ("Gender", "span")]).await?;
     stage.unfold_templates().await?;
