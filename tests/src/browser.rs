@@ -2,6 +2,7 @@
 
 mod chromium;
 mod firefox;
+mod tasks;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -40,6 +41,8 @@ pub struct BrowserOptions {
     pub phone: bool,
     /// Write down every request, for [`Browser::end`].
     pub net_log: bool,
+    /// Write down every task, for [`Browser::recorded_tasks`]; of Chromium only.
+    pub tasks: bool,
 }
 
 /// A running browser with a profile of its own. Dropping it ends browser and driver.

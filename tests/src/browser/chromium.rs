@@ -1,6 +1,6 @@
 //! Chromium or Chrome through chromedriver, with SwiftShader where there is no GPU.
 
-use super::BrowserOptions;
+use super::{BrowserOptions, tasks};
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -57,8 +57,14 @@ pub fn capabilities(
         let forbidden = json!({"profile.default_content_setting_values.cookies": 2});
         caps.add_experimental_option("prefs", forbidden)?;
     }
+    let mut logs = json!({"browser": "ALL"});
+    if options.tasks {
+        logs["performance"] = json!("ALL");
+        let trace = json!({"enableNetwork": false, "enablePage": false, "traceCategories": tasks::CATEGORIES});
+        caps.add_experimental_option("perfLoggingPrefs", trace)?;
+    }
     let mut caps = Capabilities::from(caps);
-    caps.set("goog:loggingPrefs", json!({"browser": "ALL"}))?;
+    caps.set("goog:loggingPrefs", logs)?;
     Ok(caps)
 }
 

@@ -28,8 +28,8 @@ pub fn port(line: &str) -> Option<u16> {
 }
 
 pub fn capabilities(program: &Path, options: BrowserOptions) -> Result<Capabilities> {
-    if options.phone {
-        bail!("Firefox plays no telephone");
+    if options.phone || options.tasks {
+        bail!("Firefox plays no telephone, and has no trace of its tasks");
     }
     let firefox = json!({
         "binary": program,

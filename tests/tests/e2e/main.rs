@@ -6,6 +6,7 @@ mod firefox;
 mod list;
 mod models;
 mod offline;
+mod responsiveness;
 mod stage;
 mod templates;
 mod traffic;
