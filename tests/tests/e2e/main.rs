@@ -3,6 +3,7 @@
 mod accessibility;
 mod corrections;
 mod firefox;
+mod limits;
 mod list;
 mod models;
 mod offline;
