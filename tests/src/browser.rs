@@ -1,4 +1,8 @@
-//! A headless Chromium with WebGPU, driven through chromedriver, and the page as the tests see it.
+//! A headless browser with WebGPU, driven through its own driver, and the page as the tests see it.
+
+mod chromium;
+mod firefox;
+mod tasks;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -9,23 +13,36 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities;
 use thirtyfour::prelude::*;
 
 /// How long anything on the page may take: software GPUs are slow, and a test fails by its own message, not by this.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// Whose browser it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Chromium or Chrome, with chromedriver.
+    #[default]
+    Chromium,
+    /// Firefox, with geckodriver.
+    Firefox,
+}
+
 /// What kind of browser is wanted.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct BrowserOptions {
+    /// Whose.
+    pub kind: Kind,
     /// Take WebGPU away.
     pub without_webgpu: bool,
     /// Let pages keep nothing: no cookies, no databases, no files.
     pub without_storage: bool,
-    /// A telephone of 360 by 740 points.
+    /// A telephone of 360 by 740 points; of Chromium only.
     pub phone: bool,
     /// Write down every request, for [`Browser::end`].
     pub net_log: bool,
+    /// Write down every task, for [`Browser::recorded_tasks`]; of Chromium only.
+    pub tasks: bool,
 }
 
 /// A running browser with a profile of its own. Dropping it ends browser and driver.
@@ -34,38 +51,38 @@ pub struct Browser {
     process: Child,
     port: u16,
     profile: TempDir,
+    kind: Kind,
 }
 
-/// The browser's own log of requests, in its profile folder.
-const NET_LOG: &str = "net-log.json";
-
 impl Browser {
-    /// Starts the chromedriver and the Chromium at these paths.
+    /// Starts the driver at `driver` and with it the browser at `program`, both of the kind of `options`.
     ///
     /// # Errors
-    /// When one of them does not start.
-    pub async fn start(
-        chromedriver: &Path,
-        chrome: &Path,
-        options: BrowserOptions,
-    ) -> Result<Self> {
+    /// When one of them does not start, or cannot do what is wanted.
+    pub async fn start(driver: &Path, program: &Path, options: BrowserOptions) -> Result<Self> {
         let profile = tempfile::tempdir()?;
-        let mut process = Command::new(chromedriver)
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("starting {}", chromedriver.display()))?;
-        let port = read_port(&mut process);
-        if port.is_err() {
-            process.kill().ok();
-        }
-        let mut browser = Self { driver: None, process, port: port?, profile };
-        let caps = capabilities(chrome, browser.profile.path(), options)?;
-        let address = format!("http://127.0.0.1:{}", browser.port);
+        let (command, caps) = match options.kind {
+            Kind::Chromium => (
+                chromium::driver(driver),
+                chromium::capabilities(program, profile.path(), options)?,
+            ),
+            Kind::Firefox => (
+                firefox::driver(driver, profile.path(), options),
+                firefox::capabilities(program, options)?,
+            ),
+        };
+        let (process, port) = start_driver(command)?;
+        let mut browser = Self { driver: None, process, port, profile, kind: options.kind };
+        let address = format!("http://127.0.0.1:{port}");
         let driver = WebDriver::builder(address, caps).request_timeout(PATIENCE).connect().await?;
         driver.set_script_timeout(PATIENCE).await?;
         browser.driver = Some(driver);
         Ok(browser)
+    }
+
+    /// Whose browser it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// The WebDriver session.
@@ -93,7 +110,7 @@ impl Browser {
     /// Runs a command of Chromium's developer tools.
     ///
     /// # Errors
-    /// When chromedriver is gone or refuses.
+    /// When chromedriver is gone or refuses, and in any other browser.
     pub fn devtools(&self, command: &str, parameters: &Value) -> Result<()> {
         let body = json!({"cmd": command, "params": parameters}).to_string();
         let session = self.driver().handle().session_id().to_string();
@@ -125,6 +142,22 @@ impl Browser {
             Ok(self.driver().find(By::Css(&selector)).await.ok())
         })
         .await
+    }
+
+    /// Loads the page again, as a person does; geckodriver's own command for it passes the service worker by.
+    ///
+    /// # Errors
+    /// When no other page comes.
+    pub async fn reload(&self) -> Result<()> {
+        let body = "document.documentElement.dataset.old = ''; setTimeout(() => location.reload()); return true";
+        self.script::<bool>(body, vec![]).await?;
+        let is_new = "return document.documentElement.dataset.old === undefined || null";
+        self.until("the page is not loaded again", async || {
+            // Between two pages there is none to ask.
+            Ok(self.script::<Option<bool>>(is_new, vec![]).await.ok().flatten())
+        })
+        .await
+        .map(drop)
     }
 
     /// Text of the element with this test id, or `None` if there is none.
@@ -224,23 +257,26 @@ impl Browser {
     /// When there is no log.
     pub fn end(mut self) -> Result<Vec<String>> {
         self.shut_down();
-        let log = std::fs::read_to_string(self.profile.path().join(NET_LOG))?;
-        // One event a line. What Chromium asks for itself names no site that it asks for.
-        let requests = log.lines().filter_map(|line| {
-            let event: Value = serde_json::from_str(line.trim_end_matches(',')).ok()?;
-            let params = event.get("params")?;
-            params.get("initiator")?.as_str().filter(|site| site.starts_with("http"))?;
-            Some(params.get("url")?.as_str()?.to_owned())
-        });
-        Ok(requests.collect())
+        match self.kind {
+            Kind::Chromium => chromium::logged_requests(self.profile.path()),
+            Kind::Firefox => firefox::logged_requests(self.profile.path()),
+        }
     }
 
     fn shut_down(&mut self) {
-        if let Some(driver) = self.driver.take() {
+        let session = self.driver.take().map(|driver| {
+            let session = driver.handle().session_id().to_string();
             driver.leak().ok();
+            session
+        });
+        // Killed, a driver would leave its browser behind.
+        let request = match (self.kind, session) {
+            (Kind::Chromium, _) => Some("GET /shutdown".to_owned()),
+            (Kind::Firefox, session) => session.map(|session| format!("DELETE /session/{session}")),
+        };
+        if let Some(request) = request {
+            ask(self.port, &request).ok();
         }
-        // chromedriver ends its browsers and itself on this request; killed, it would leave them behind.
-        shut_down(self.port).ok();
         self.process.kill().ok();
         self.process.wait().ok();
     }
@@ -252,70 +288,42 @@ impl Drop for Browser {
     }
 }
 
-fn shut_down(port: u16) -> std::io::Result<()> {
+/// Asks the driver for something and waits for its answer, whatever it is: it comes when the browser is gone.
+fn ask(port: u16, request: &str) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    stream.write_all(
-        format!("GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n")
-            .as_bytes(),
-    )?;
+    let head = format!("{request} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes())?;
     stream.read_to_end(&mut Vec::new())?;
     Ok(())
 }
 
-/// The port that chromedriver chose, from what it prints.
+/// The driver, and the port that it chose.
+fn start_driver(mut command: Command) -> Result<(Child, u16)> {
+    let mut process = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("starting {}", command.get_program().display()))?;
+    let port = read_port(&mut process);
+    if port.is_err() {
+        process.kill().ok();
+    }
+    Ok((process, port?))
+}
+
+/// From what a driver prints.
 fn read_port(process: &mut Child) -> Result<u16> {
-    let stdout = process.stdout.take().context("chromedriver has no output")?;
+    let stdout = process.stdout.take().context("the driver has no output")?;
     let mut lines = BufReader::new(stdout).lines();
     let mut seen = String::new();
     for line in lines.by_ref() {
         let line = line?;
-        if let Some(rest) =
-            line.split("on port ").nth(1).filter(|_| line.contains("started successfully"))
-        {
-            let port = rest.trim_end_matches('.').parse()?;
-            // Read on, so that chromedriver never waits for room to print.
+        if let Some(port) = chromium::port(&line).or_else(|| firefox::port(&line)) {
+            // Read on, so that the driver never waits for room to print.
             std::thread::spawn(move || lines.for_each(drop));
             return Ok(port);
         }
         seen.push_str(&line);
     }
-    bail!("chromedriver names no port: {seen}")
-}
-
-fn capabilities(chrome: &Path, profile: &Path, options: BrowserOptions) -> Result<Capabilities> {
-    let mut caps = DesiredCapabilities::chrome();
-    caps.set_binary(&chrome.display().to_string())?;
-    let net_log = format!("--log-net-log={}", profile.join(NET_LOG).display());
-    let profile = format!("--user-data-dir={}", profile.display());
-    let webgpu = match options.without_webgpu {
-        true => "--disable-features=WebGPU,WebGPUService",
-        false => "--enable-unsafe-webgpu",
-    };
-    let fixed = [
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--window-size=1280,1000",
-        "--no-first-run",
-        // The page speaks the browser's language, and the tests read English.
-        "--accept-lang=en-US",
-    ];
-    for argument in fixed.into_iter().chain([webgpu, &profile]) {
-        caps.add_arg(argument)?;
-    }
-    if options.net_log {
-        caps.add_arg(&net_log)?;
-    }
-    if options.phone {
-        let screen = json!({"deviceMetrics": {"width": 360, "height": 740, "pixelRatio": 2.0, "touch": true}});
-        caps.add_experimental_option("mobileEmulation", screen)?;
-    }
-    if options.without_storage {
-        let forbidden = json!({"profile.default_content_setting_values.cookies": 2});
-        caps.add_experimental_option("prefs", forbidden)?;
-    }
-    let mut caps = Capabilities::from(caps);
-    caps.set("goog:loggingPrefs", json!({"browser": "ALL"}))?;
-    Ok(caps)
+    bail!("the driver names no port: {seen}")
 }

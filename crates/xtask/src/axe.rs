@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-use hangtag_weights::fetch::{self, FetchError};
+use hangtag_weights::fetch::FetchError;
 use hangtag_weights::hash::sha256_hex;
+
+use crate::programs::tool_folder;
 
 /// The npm package.
 pub const PACKAGE: &str = "axe-core";
@@ -20,7 +22,7 @@ const SHA256: &str = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a
 /// # Errors
 /// When the system does not say where caches are.
 pub fn folder() -> Result<PathBuf, FetchError> {
-    Ok(fetch::cache_dir()?.join("tools").join(format!("{PACKAGE}-{VERSION}")))
+    tool_folder(PACKAGE, VERSION)
 }
 
 /// Its code, if it is there and is the code wanted.

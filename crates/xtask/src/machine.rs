@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
-use xtask::programs::{chrome, chromedriver, find_on_path};
+use xtask::programs::{chrome, chromedriver, find_on_path, firefox};
 
 use crate::command::{output, program, run};
 
@@ -37,6 +37,12 @@ fn needs() -> Vec<Need> {
             found: chromedriver().map(path),
             packages: &["chromium-driver"],
             elsewhere: "install the chromedriver of the browser's version on PATH, or set CHROMEDRIVER to it",
+        },
+        Need {
+            what: "Firefox",
+            found: firefox().map(path),
+            packages: &["firefox-esr"],
+            elsewhere: "install Firefox 141 or later, or set FIREFOX to its program",
         },
         Need {
             what: "Node.js",

@@ -3,6 +3,11 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use hangtag_weights::fetch::{self, FetchError};
+
+/// The geckodriver that the project is tested with; Debian has none.
+pub const GECKODRIVER_VERSION: &str = "0.36.0";
+
 /// Names under which Chromium and Chrome are installed, in the order of preference.
 const CHROME_NAMES: [&str; 5] =
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
@@ -13,6 +18,15 @@ const CHROME_PLACES: [&str; 4] = [
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     r"C:\Program Files\Google\Chrome\Application\chrome.exe",
     r"C:\Program Files (x86)\Google\Chrome\Application\chrome.exe",
+];
+
+/// Names under which Firefox is installed, in the order of preference.
+const FIREFOX_NAMES: [&str; 2] = ["firefox-esr", "firefox"];
+
+/// Where Firefox lies on systems that do not put it on `PATH`.
+const FIREFOX_PLACES: [&str; 2] = [
+    "/Applications/Firefox.app/Contents/MacOS/firefox",
+    r"C:\Program Files\Mozilla Firefox\firefox.exe",
 ];
 
 /// The first executable file called `name` in the folders of `PATH`.
@@ -40,6 +54,35 @@ pub fn chromedriver() -> Option<PathBuf> {
         Some(path) => Some(PathBuf::from(path)).filter(|path| is_executable(path)),
         None => find_on_path("chromedriver"),
     }
+}
+
+/// Firefox: `$FIREFOX` if it is set, else found by name.
+pub fn firefox() -> Option<PathBuf> {
+    if let Some(path) = env::var_os("FIREFOX") {
+        return Some(PathBuf::from(path)).filter(|path| is_executable(path));
+    }
+    FIREFOX_NAMES
+        .iter()
+        .find_map(|name| find_on_path(name))
+        .or_else(|| FIREFOX_PLACES.iter().map(PathBuf::from).find(|path| is_executable(path)))
+}
+
+/// geckodriver: `$GECKODRIVER` if it is set, else Hangtag's own, else found on `PATH`.
+pub fn geckodriver() -> Option<PathBuf> {
+    if let Some(path) = env::var_os("GECKODRIVER") {
+        return Some(PathBuf::from(path)).filter(|path| is_executable(path));
+    }
+    let own = tool_folder("geckodriver", GECKODRIVER_VERSION).ok()?;
+    let own = own.join("bin").join(format!("geckodriver{}", env::consts::EXE_SUFFIX));
+    Some(own).filter(|path| is_executable(path)).or_else(|| find_on_path("geckodriver"))
+}
+
+/// The folder in Hangtag's cache that this version of a tool is installed into.
+///
+/// # Errors
+/// When the system does not say where caches are.
+pub fn tool_folder(name: &str, version: &str) -> Result<PathBuf, FetchError> {
+    Ok(fetch::cache_dir()?.join("tools").join(format!("{name}-{version}")))
 }
 
 #[cfg(unix)]

@@ -8,17 +8,17 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde_json::json;
 use xtask::axe;
-use xtask::programs::{chrome, chromedriver};
+use xtask::programs::{chrome, chromedriver, firefox, geckodriver};
 
 use crate::command::{cargo, root, run};
 use crate::steps::Steps;
-use crate::tools::{TRUNK, WASM, WASM_BINDGEN, ensure_axe, ensure_wasm_target};
+use crate::tools::{GECKODRIVER, TRUNK, WASM, WASM_BINDGEN, ensure_axe, ensure_wasm_target};
 use crate::{bundle, machine, page, weights};
 
 /// One part of the tests, in the order in which they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// Driver, browser, tools, crates and weights: gets what is missing
+    /// Driver, browsers, tools, crates and weights: gets what is missing
     Environment,
     /// rustfmt changes nothing
     Format,
@@ -32,7 +32,7 @@ pub enum Part {
     Page,
     /// wasm tests in Node.js and headless Chromium
     Wasm,
-    /// The page, served and as one file, in headless Chromium
+    /// The page, served and as one file, in headless Chromium; its main ways in Firefox too
     EndToEnd,
 }
 
@@ -91,7 +91,7 @@ pub fn test(parts: &[Part]) -> Result<()> {
 fn environment() -> Result<String> {
     let machine = machine::ensure()?;
     println!("      Rust for {WASM}: {}", ensure_wasm_target()?);
-    for tool in [TRUNK, WASM_BINDGEN] {
+    for tool in [TRUNK, WASM_BINDGEN, GECKODRIVER] {
         println!("      {}: {}", tool.title(), tool.ensure()?.1);
     }
     println!("      {} {}: {}", axe::PACKAGE, axe::VERSION, ensure_axe()?);
@@ -157,6 +157,7 @@ fn wasm_tests(packages: &[&str], targets: &[&str]) -> Result<()> {
 fn end_to_end() -> Result<String> {
     weights::ensure_model()?;
     ensure_axe()?;
+    GECKODRIVER.ensure()?;
     page::ensure_crates()?;
     page::build()?;
     println!("      {}", bundle::write(None)?);
@@ -176,9 +177,14 @@ fn end_to_end() -> Result<String> {
     Ok("passed".to_owned())
 }
 
-/// Tests that find something missing then fail instead of saying so and passing; browser and driver are named to them.
+/// Tests that find something missing then fail instead of saying so and passing; browsers and drivers are named to them.
 fn strict(command: &mut Command) -> &mut Command {
-    let found = [("CHROME", chrome()), ("CHROMEDRIVER", chromedriver())];
+    let found = [
+        ("CHROME", chrome()),
+        ("CHROMEDRIVER", chromedriver()),
+        ("FIREFOX", firefox()),
+        ("GECKODRIVER", geckodriver()),
+    ];
     let found = found.into_iter().filter_map(|(name, path)| Some((name, path?)));
     command.envs(found).env("CI", "true").env("RUST_BACKTRACE", "1")
 }

@@ -1,12 +1,11 @@
-//! The programs that build the page, in exactly the versions that the project is tested with.
+//! The programs that build the page and drive it in tests, in exactly the versions that the project is tested with.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
-use hangtag_weights::fetch;
 use xtask::axe;
-use xtask::programs::find_on_path;
+use xtask::programs::{GECKODRIVER_VERSION, find_on_path, tool_folder};
 
 use crate::command::{cargo, output, program, run};
 
@@ -41,6 +40,14 @@ pub const WASM_BINDGEN: Tool = Tool {
     version: "0.2.130",
     // Its package's lock file holds older crates than it is released with.
     install: &[],
+};
+
+/// Drives Firefox for the end-to-end tests.
+pub const GECKODRIVER: Tool = Tool {
+    program: "geckodriver",
+    package: "geckodriver",
+    version: GECKODRIVER_VERSION,
+    install: &["--locked"],
 };
 
 impl Tool {
@@ -80,7 +87,7 @@ impl Tool {
     }
 
     fn folder(&self) -> Result<PathBuf> {
-        Ok(fetch::cache_dir()?.join("tools").join(format!("{}-{}", self.program, self.version)))
+        Ok(tool_folder(self.program, self.version)?)
     }
 
     fn is_right(&self, path: &Path) -> bool {

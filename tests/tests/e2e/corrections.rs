@@ -53,7 +53,11 @@ impl Stage {
 
 #[tokio::test]
 async fn values_are_settled_by_keyboard_and_become_training_rows() -> Result<()> {
-    let Some(stage) = stage("corrections", BrowserOptions::default()).await? else { return Ok(()) };
+    corrections(BrowserOptions::default()).await
+}
+
+pub async fn corrections(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("corrections", options).await? else { return Ok(()) };
     stage.open("tiny").await?;
     let rows = stage.extract(TEXT, FEATURES).await?;
     let values: Vec<usize> = (0..rows.len()).filter(|&row| rows[row].state == "value").collect();

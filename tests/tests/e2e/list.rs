@@ -100,7 +100,11 @@ impl Stage {
 
 #[tokio::test]
 async fn a_list_is_filled_in_and_goes_on_after_a_reload() -> Result<()> {
-    let Some(stage) = stage("a list", BrowserOptions::default()).await? else { return Ok(()) };
+    list_with_a_reload(BrowserOptions::default()).await
+}
+
+pub async fn list_with_a_reload(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("a list", options).await? else { return Ok(()) };
     let files = Files::new()?;
     stage.open("tiny").await?;
     stage.open_list(&files.write("shop.csv", &shop(40))?).await?;
@@ -253,7 +257,11 @@ async fn corrections_are_kept_with_the_list(stage: &Stage) -> Result<()> {
 
 #[tokio::test]
 async fn ten_thousand_products_are_a_few_rows_of_the_document() -> Result<()> {
-    let Some(stage) = stage("a long list", BrowserOptions::default()).await? else { return Ok(()) };
+    long_list(BrowserOptions::default()).await
+}
+
+pub async fn long_list(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("a long list", options).await? else { return Ok(()) };
     let files = Files::new()?;
     stage.open("tiny").await?;
     stage.open_list(&files.write("long.csv", &shop(10_000))?).await?;
@@ -302,7 +310,11 @@ async fn ten_thousand_products_are_a_few_rows_of_the_document() -> Result<()> {
 
 #[tokio::test]
 async fn bad_files_are_named_and_a_good_one_still_opens() -> Result<()> {
-    let Some(stage) = stage("bad lists", BrowserOptions::default()).await? else { return Ok(()) };
+    bad_lists(BrowserOptions::default()).await
+}
+
+pub async fn bad_lists(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("bad lists", options).await? else { return Ok(()) };
     let files = Files::new()?;
     stage.open("tiny").await?;
     stage.browser.click("view-list").await?;
@@ -338,7 +350,11 @@ async fn bad_files_are_named_and_a_good_one_still_opens() -> Result<()> {
 
 #[tokio::test]
 async fn a_workbook_is_a_list_too_and_nobody_else_fetches_its_reader() -> Result<()> {
-    let Some(stage) = stage("a workbook", BrowserOptions::default()).await? else { return Ok(()) };
+    workbook(BrowserOptions::default()).await
+}
+
+pub async fn workbook(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("a workbook", options).await? else { return Ok(()) };
     // The service worker fetches it too, when all else is there, but not as a script.
     let reader = async |stage: &Stage| {
         let requests = stage.site.requests();

@@ -1,14 +1,17 @@
-//! The built page in a headless Chromium, with a tiny model for the flows and once with the real one.
+//! The built page in a headless Chromium and Firefox, with a tiny model for the flows and once with the real one.
 
 mod accessibility;
 mod corrections;
 mod feature_rows;
+mod firefox;
 mod language;
+mod limits;
 mod list;
 mod list_workbook;
 mod models;
 mod offline;
 mod recovery;
+mod responsiveness;
 mod stage;
 mod suggestion;
 mod tabs;
@@ -72,7 +75,11 @@ fn assert_same(rows: &[Row], native: &[FeatureValue]) {
 
 #[tokio::test]
 async fn a_text_becomes_the_table_that_the_native_engine_gives() -> Result<()> {
-    let Some(stage) = stage("extraction", BrowserOptions::default()).await? else { return Ok(()) };
+    extraction(BrowserOptions::default()).await
+}
+
+async fn extraction(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("extraction", options).await? else { return Ok(()) };
     stage.open("tiny").await?;
     stage.browser.attribute_becomes("model-card", "data-state", &["absent"]).await?;
     assert_eq!(
@@ -149,7 +156,11 @@ async fn pointing_at_a_row_shows_its_value_in_the_text(stage: &Stage, rows: &[Ro
 
 #[tokio::test]
 async fn stop_keeps_what_is_there_and_the_next_run_is_right() -> Result<()> {
-    let Some(stage) = stage("Stop", BrowserOptions::default()).await? else { return Ok(()) };
+    stop(BrowserOptions::default()).await
+}
+
+async fn stop(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("Stop", options).await? else { return Ok(()) };
     stage.open("tiny").await?;
     let first = stage.extract(TEXT, "Brand, Color").await?;
 
@@ -187,7 +198,11 @@ async fn stop_keeps_what_is_there_and_the_next_run_is_right() -> Result<()> {
 
 #[tokio::test]
 async fn bad_input_is_named_and_leaves_results_alone() -> Result<()> {
-    let Some(stage) = stage("bad input", BrowserOptions::default()).await? else { return Ok(()) };
+    bad_input(BrowserOptions::default()).await
+}
+
+async fn bad_input(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("bad input", options).await? else { return Ok(()) };
     stage.open("tiny").await?;
     let rows = stage.extract(TEXT, "Brand, Color").await?;
     let too_many: Vec<String> = (0..1001).map(|i| format!("F{i}")).collect();
@@ -224,7 +239,11 @@ async fn bad_input_is_named_and_leaves_results_alone() -> Result<()> {
 
 #[tokio::test]
 async fn a_bad_package_is_named_and_a_good_one_still_loads() -> Result<()> {
-    let Some(stage) = stage("bad packages", BrowserOptions::default()).await? else {
+    bad_packages(BrowserOptions::default()).await
+}
+
+async fn bad_packages(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("bad packages", options).await? else {
         return Ok(());
     };
     let good = tiny()?;
@@ -272,7 +291,11 @@ async fn a_bad_package_is_named_and_a_good_one_still_loads() -> Result<()> {
 
 #[tokio::test]
 async fn a_second_visit_downloads_nothing_until_the_model_is_deleted() -> Result<()> {
-    let Some(stage) = stage("second visit", BrowserOptions::default()).await? else {
+    second_visit(BrowserOptions::default()).await
+}
+
+async fn second_visit(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("second visit", options).await? else {
         return Ok(());
     };
     stage.open("tiny").await?;
@@ -304,7 +327,11 @@ async fn a_second_visit_downloads_nothing_until_the_model_is_deleted() -> Result
 
 #[tokio::test]
 async fn nothing_leaves_the_origin() -> Result<()> {
-    let Some(stage) = stage("privacy", BrowserOptions::default()).await? else { return Ok(()) };
+    privacy(BrowserOptions::default()).await
+}
+
+async fn privacy(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("privacy", options).await? else { return Ok(()) };
     stage.open("tiny").await?;
     let policy = "const done = arguments[0];
         fetch('/').then(page => done(page.headers.get('content-security-policy')), error => done(`${error}`))";
@@ -347,7 +374,11 @@ async fn nothing_leaves_the_origin() -> Result<()> {
 
 #[tokio::test]
 async fn without_webgpu_the_page_says_what_to_do() -> Result<()> {
-    let options = BrowserOptions { without_webgpu: true, ..BrowserOptions::default() };
+    no_webgpu(BrowserOptions::default()).await
+}
+
+async fn no_webgpu(options: BrowserOptions) -> Result<()> {
+    let options = BrowserOptions { without_webgpu: true, ..options };
     let Some(stage) = stage("no WebGPU", options).await? else { return Ok(()) };
     stage.browser.driver().goto(stage.site.url("tiny")).await?;
     let reason = stage
@@ -380,9 +411,13 @@ async fn a_phone_of_360_points_needs_no_scrolling_sideways() -> Result<()> {
 
 #[tokio::test]
 async fn the_real_model_answers_on_the_page_as_natively() -> Result<()> {
+    real_model(BrowserOptions::default()).await
+}
+
+async fn real_model(options: BrowserOptions) -> Result<()> {
     let text = "Philips LED bulb E27, 9 W, warm white";
     let features = "Brand, Socket, Power, Color";
-    let Some(stage) = stage("SmolLM2", BrowserOptions::default()).await? else { return Ok(()) };
+    let Some(stage) = stage("SmolLM2", options).await? else { return Ok(()) };
     let model = trained::find(DEFAULT_MODEL).context("the default model is not known")?;
     let found = trained::prepare(model, &fetch::cache_dir()?, &mut |_| {});
     let Some(folder) = require("page: SmolLM2", found) else { return Ok(()) };

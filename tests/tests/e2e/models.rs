@@ -3,11 +3,11 @@
 use super::stage::{Stage, stage, tiny, write_tiny};
 use super::{FEATURES, TEXT, assert_same, native_tiny};
 use anyhow::{Context, Result};
-use hangtag_tests::browser::BrowserOptions;
+use hangtag_tests::browser::{BrowserOptions, Kind};
 use hangtag_tests::site::{dist, manifest_of};
 use serde_json::json;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The page as one file, opened as by a double click.
 async fn open_bundle(stage: &Stage) -> Result<()> {
@@ -24,6 +24,21 @@ async fn pick(stage: &Stage, input: &str, files: &[&Path]) -> Result<()> {
     Ok(())
 }
 
+/// Has the page look at a folder.
+async fn pick_folder(stage: &Stage, folder: &Path) -> Result<()> {
+    if stage.browser.kind() == Kind::Chromium {
+        return pick(stage, "model-folder", &[folder]).await;
+    }
+    // geckodriver gives files only; the page gets the same list of them.
+    let body = "const input = document.querySelector('[data-testid=model-folder]');
+        input.webkitdirectory = false; input.multiple = true; input.value = ''; return true";
+    stage.browser.script::<bool>(body, vec![]).await?;
+    let files: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    pick(stage, "model-folder", &files).await
+}
+
 async fn problem(stage: &Stage, word: &str) -> Result<String> {
     stage
         .browser
@@ -36,7 +51,11 @@ async fn problem(stage: &Stage, word: &str) -> Result<String> {
 
 #[tokio::test]
 async fn the_page_as_one_file_answers_without_a_server_or_a_request() -> Result<()> {
-    let Some(stage) = stage("one file", BrowserOptions::default()).await? else { return Ok(()) };
+    one_file(BrowserOptions::default()).await
+}
+
+pub async fn one_file(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("one file", options).await? else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let model = write_tiny(folder.path())?;
     open_bundle(&stage).await?;
@@ -66,7 +85,11 @@ async fn the_page_as_one_file_answers_without_a_server_or_a_request() -> Result<
 
 #[tokio::test]
 async fn the_page_as_one_file_reads_workbooks_too() -> Result<()> {
-    let Some(stage) = stage("one file, workbook", BrowserOptions::default()).await? else {
+    one_file_workbook(BrowserOptions::default()).await
+}
+
+pub async fn one_file_workbook(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("one file, workbook", options).await? else {
         return Ok(());
     };
     let folder = tempfile::tempdir()?;
@@ -83,7 +106,11 @@ async fn the_page_as_one_file_reads_workbooks_too() -> Result<()> {
 
 #[tokio::test]
 async fn wrong_files_are_named_and_the_model_stays() -> Result<()> {
-    let Some(stage) = stage("wrong files", BrowserOptions::default()).await? else {
+    wrong_files(BrowserOptions::default()).await
+}
+
+pub async fn wrong_files(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("wrong files", options).await? else {
         return Ok(());
     };
     let folder = tempfile::tempdir()?;
@@ -122,13 +149,17 @@ async fn wrong_files_are_named_and_the_model_stays() -> Result<()> {
 
 #[tokio::test]
 async fn a_folder_is_a_package_if_it_is_whole() -> Result<()> {
-    let Some(stage) = stage("folders", BrowserOptions::default()).await? else { return Ok(()) };
+    folders(BrowserOptions::default()).await
+}
+
+pub async fn folders(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("folders", options).await? else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let model = write_tiny(folder.path())?;
     fs::write(folder.path().join("manifest.json"), manifest_of("my model", &model)?)?;
     stage.open("tiny").await?;
     open_choice(&stage).await?;
-    pick(&stage, "model-folder", &[folder.path()]).await?;
+    pick_folder(&stage, folder.path()).await?;
     name_becomes(&stage, "my model").await?;
     let rows = stage.extract(TEXT, FEATURES).await?;
     if let Some(native) = native_tiny(TEXT, FEATURES)? {
@@ -139,7 +170,7 @@ async fn a_folder_is_a_package_if_it_is_whole() -> Result<()> {
     let mut changed = fs::read(&model)?;
     *changed.last_mut().context("an empty model")? ^= 1;
     fs::write(&model, changed)?;
-    pick(&stage, "model-folder", &[folder.path()]).await?;
+    pick_folder(&stage, folder.path()).await?;
     stage.browser.attribute_becomes("model-card", "data-state", &["absent"]).await?;
     stage.browser.click("model-load").await?;
     stage.browser.attribute_becomes("model-card", "data-state", &["failed"]).await?;
@@ -147,14 +178,18 @@ async fn a_folder_is_a_package_if_it_is_whole() -> Result<()> {
     assert!(words.contains("SHA-256"), "{words}");
 
     fs::remove_file(&model)?;
-    pick(&stage, "model-folder", &[folder.path()]).await?;
+    pick_folder(&stage, folder.path()).await?;
     problem(&stage, "is missing").await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn a_file_of_ones_own_is_kept_used_again_and_deleted() -> Result<()> {
-    let Some(stage) = stage("keeping", BrowserOptions::default()).await? else { return Ok(()) };
+    keeping(BrowserOptions::default()).await
+}
+
+pub async fn keeping(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("keeping", options).await? else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let model = write_tiny(folder.path())?;
     stage.open_default().await?;
@@ -185,7 +220,11 @@ async fn a_file_of_ones_own_is_kept_used_again_and_deleted() -> Result<()> {
 
 #[tokio::test]
 async fn without_storage_everything_works_and_nothing_is_kept() -> Result<()> {
-    let options = BrowserOptions { without_storage: true, ..BrowserOptions::default() };
+    no_storage(BrowserOptions::default()).await
+}
+
+pub async fn no_storage(options: BrowserOptions) -> Result<()> {
+    let options = BrowserOptions { without_storage: true, ..options };
     let Some(stage) = stage("no storage", options).await? else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let model = write_tiny(folder.path())?;
@@ -274,7 +313,11 @@ async fn a_full_storage_is_said_and_the_model_runs_all_the_same() -> Result<()> 
 
 #[tokio::test]
 async fn a_kept_file_that_was_changed_is_fetched_again() -> Result<()> {
-    let Some(stage) = stage("changed copy", BrowserOptions::default()).await? else {
+    changed_copy(BrowserOptions::default()).await
+}
+
+pub async fn changed_copy(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("changed copy", options).await? else {
         return Ok(());
     };
     stage.open("tiny").await?;

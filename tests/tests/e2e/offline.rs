@@ -77,7 +77,11 @@ impl Stage {
 
 #[tokio::test]
 async fn after_the_first_visit_the_page_works_without_a_network() -> Result<()> {
-    let Some(mut stage) = stage("offline", BrowserOptions::default()).await? else {
+    offline(BrowserOptions::default()).await
+}
+
+pub async fn offline(options: BrowserOptions) -> Result<()> {
+    let Some(mut stage) = stage("offline", options).await? else {
         return Ok(());
     };
     stage.open("tiny").await?;
@@ -85,7 +89,7 @@ async fn after_the_first_visit_the_page_works_without_a_network() -> Result<()> 
     stage.is_kept().await?;
     stage.site.stop();
 
-    stage.browser.driver().refresh().await?;
+    stage.browser.reload().await?;
     stage.browser.attribute_becomes("model-card", "data-state", &["ready"]).await?;
     assert_eq!(stage.extract(TEXT, FEATURES).await?, rows);
     stage.browser.driver().goto(stage.site.url("tiny")).await?;
@@ -110,7 +114,11 @@ async fn after_the_first_visit_the_page_works_without_a_network() -> Result<()> 
 
 #[tokio::test]
 async fn a_new_version_takes_over_whole_at_the_next_load() -> Result<()> {
-    let Some(mut stage) = stage("new versions", BrowserOptions::default()).await? else {
+    new_versions(BrowserOptions::default()).await
+}
+
+pub async fn new_versions(options: BrowserOptions) -> Result<()> {
+    let Some(mut stage) = stage("new versions", options).await? else {
         return Ok(());
     };
     stage.publish("One")?;
@@ -154,7 +162,7 @@ async fn a_new_version_takes_over_whole_at_the_next_load() -> Result<()> {
     stage
         .browser
         .until("the new version does not come when the other tab is closed", async || {
-            driver.refresh().await?;
+            stage.browser.reload().await?;
             stage.browser.element("features").await?;
             Ok((driver.title().await? == "Three").then_some(()))
         })

@@ -41,7 +41,11 @@ impl Stage {
 
 #[tokio::test]
 async fn own_templates_are_kept_and_exchanged() -> Result<()> {
-    let Some(stage) = stage("templates", BrowserOptions::default()).await? else { return Ok(()) };
+    templates(BrowserOptions::default()).await
+}
+
+pub async fn templates(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("templates", options).await? else { return Ok(()) };
     stage.open("tiny").await?;
     stage.browser.fill("features", "Brand, Weave").await?;
     stage.browser.click("template-save").await?;

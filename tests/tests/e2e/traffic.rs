@@ -9,9 +9,6 @@ use serde_json::json;
 use crate::stage::{Stage, stage};
 use crate::{FEATURES, TEXT};
 
-const LOGGED: BrowserOptions =
-    BrowserOptions { net_log: true, without_webgpu: false, without_storage: false, phone: false };
-
 /// Ends the browser; what it asked for in the name of the page, at other sites than the page's own.
 fn foreign_requests(stage: Stage) -> Result<(usize, Vec<String>)> {
     let origin = stage.site.origin();
@@ -29,7 +26,12 @@ impl Stage {
 
 #[tokio::test]
 async fn a_whole_session_reaches_no_other_site_and_the_page_says_so() -> Result<()> {
-    let Some(stage) = stage("a session's requests", LOGGED).await? else { return Ok(()) };
+    session(BrowserOptions::default()).await
+}
+
+pub async fn session(options: BrowserOptions) -> Result<()> {
+    let options = BrowserOptions { net_log: true, ..options };
+    let Some(stage) = stage("a session's requests", options).await? else { return Ok(()) };
     stage.open("tiny").await?;
     stage.extract(TEXT, FEATURES).await?;
     stage.extract(TEXT, "Brand, Weave").await?;
@@ -58,7 +60,7 @@ async fn a_whole_session_reaches_no_other_site_and_the_page_says_so() -> Result<
     stage.browser.click("isolation-check").await?;
     stage.browser.attribute_becomes("isolation-result", "data-result", &["blocked"]).await?;
     stage.browser.element("kept-offline").await?;
-    stage.browser.driver().refresh().await?;
+    stage.browser.reload().await?;
     stage.browser.element("features").await?;
 
     let (count, foreign) = foreign_requests(stage)?;
@@ -70,7 +72,12 @@ async fn a_whole_session_reaches_no_other_site_and_the_page_says_so() -> Result<
 /// Shows that the test above can fail: without its policy, a page's request to another site is in the log and on the page.
 #[tokio::test]
 async fn a_request_to_another_site_would_be_seen() -> Result<()> {
-    let Some(stage) = stage("a request elsewhere", LOGGED).await? else { return Ok(()) };
+    elsewhere(BrowserOptions::default()).await
+}
+
+pub async fn elsewhere(options: BrowserOptions) -> Result<()> {
+    let options = BrowserOptions { net_log: true, ..options };
+    let Some(stage) = stage("a request elsewhere", options).await? else { return Ok(()) };
     let path = stage.site.folder().join("index.html");
     let open = fs::read_to_string(&path)?.replace("connect-src 'self'", "connect-src *");
     fs::write(&path, open)?;
