@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use hangtag_tests::browser::BrowserOptions;
 use serde_json::json;
 use xtask::offline::write_service_worker;
@@ -11,30 +11,36 @@ use crate::stage::{Stage, stage};
 use crate::{FEATURES, TEXT};
 
 impl Stage {
-    /// Puts another version of the page on the site, told by its title.
-    fn publish(&self, title: &str) -> Result<()> {
-        self.change_title(title)?;
+    /// Puts another version of the page on the site, told by its description: the title is the language's.
+    fn publish(&self, version: &str) -> Result<()> {
+        self.describe(version)?;
         Ok(write_service_worker(self.site.folder())?)
     }
 
-    fn change_title(&self, title: &str) -> Result<()> {
+    fn describe(&self, version: &str) -> Result<()> {
+        const START: &str = "name=\"description\"";
         let path = self.site.folder().join("index.html");
         let page = fs::read_to_string(&path)?;
-        let (start, rest) = page.split_once("<title>").unwrap_or_default();
-        let (_, end) = rest.split_once("</title>").unwrap_or_default();
-        Ok(fs::write(&path, format!("{start}<title>{title}</title>{end}"))?)
+        let (start, rest) = page.split_once(START).context("the page has no description")?;
+        let (_, end) = rest.split_once('>').context("its description has no end")?;
+        Ok(fs::write(&path, format!("{start}{START} content=\"{version}\">{end}"))?)
+    }
+
+    async fn version(&self) -> Result<String> {
+        let body = "return document.querySelector('meta[name=description]')?.content ?? ''";
+        self.browser.script(body, vec![]).await
     }
 
     async fn is_kept(&self) -> Result<()> {
         self.browser.element("kept-offline").await.map(drop)
     }
 
-    async fn title_becomes(&self, title: &str) -> Result<()> {
+    async fn version_becomes(&self, version: &str) -> Result<()> {
         self.browser
-            .until(&format!("the page is not version {title:?}"), async || {
+            .until(&format!("the page is not version {version:?}"), async || {
                 // Between two pages there is none to ask.
-                let shown = self.browser.driver().title().await.unwrap_or_default();
-                Ok((shown == title).then_some(()))
+                let shown = self.version().await.unwrap_or_default();
+                Ok((shown == version).then_some(()))
             })
             .await?;
         self.browser.element("features").await.map(drop)
@@ -128,20 +134,20 @@ pub async fn new_versions(options: BrowserOptions) -> Result<()> {
 
     // Half of a new version is none.
     stage.publish("Two")?;
-    stage.change_title("Two, cut")?;
+    stage.describe("Two, cut")?;
     stage.look_for_update().await?;
     stage.open("tiny").await?;
     stage.look_for_update().await?;
-    stage.title_becomes("One").await?;
+    stage.version_becomes("One").await?;
     stage.one_version_is_kept().await?;
     assert_eq!(stage.browser.text("new-version").await?.unwrap_or_default(), "");
 
     // A whole one waits, says so, and comes with the button.
-    stage.change_title("Two")?;
+    stage.describe("Two")?;
     stage.open("tiny").await?;
-    stage.title_becomes("One").await?;
+    stage.version_becomes("One").await?;
     stage.browser.click("reload").await?;
-    stage.title_becomes("Two").await?;
+    stage.version_becomes("Two").await?;
     stage.one_version_is_kept().await?;
 
     // Or with any other load, if no other tab has the old one open.
@@ -153,7 +159,7 @@ pub async fn new_versions(options: BrowserOptions) -> Result<()> {
     let second = driver.new_tab().await?;
     driver.switch_to_window(second).await?;
     stage.open("tiny").await?;
-    stage.title_becomes("Two").await?;
+    stage.version_becomes("Two").await?;
     stage.says_of_new_version("when its other tabs are closed").await?;
     driver.close_window().await?;
     driver.switch_to_window(first).await?;
@@ -164,10 +170,10 @@ pub async fn new_versions(options: BrowserOptions) -> Result<()> {
         .until("the new version does not come when the other tab is closed", async || {
             stage.browser.reload().await?;
             stage.browser.element("features").await?;
-            Ok((driver.title().await? == "Three").then_some(()))
+            Ok((stage.version().await? == "Three").then_some(()))
         })
         .await?;
-    stage.title_becomes("Three").await?;
+    stage.version_becomes("Three").await?;
     stage.one_version_is_kept().await?;
     assert_eq!(stage.extract(TEXT, FEATURES).await?, rows);
     Ok(())
