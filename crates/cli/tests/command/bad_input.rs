@@ -182,9 +182,9 @@ fn a_model_that_is_not_there() {
 
 #[test]
 fn a_model_that_is_no_gguf() {
-    let message = "error: m.gguf: not a GGUF file\nhint: {what}\n";
-    refused_model(&[("m.gguf", b"PK\x03\x04 a zip file, and long enough")], "m.gguf", message);
-    refused_model(&[("m.gguf", b"")], "m.gguf", message);
+    let archive = "error: m.gguf: not a GGUF file: it is an archive or a checkpoint of PyTorch; take a GGUF of the model\nhint: {what}\n";
+    refused_model(&[("m.gguf", b"PK\x03\x04 a zip file, and long enough")], "m.gguf", archive);
+    refused_model(&[("m.gguf", b"")], "m.gguf", "error: m.gguf: not a GGUF file\nhint: {what}\n");
 }
 
 #[test]
