@@ -363,13 +363,7 @@ async fn privacy(options: BrowserOptions) -> Result<()> {
         assert!(!request.target.contains(secret), "{request:?}");
     }
 
-    stage.browser.click("isolation-check").await?;
-    let verdict = stage
-        .browser
-        .attribute_becomes("isolation-result", "data-result", &["blocked", "open"])
-        .await?;
-    assert_eq!(verdict, "blocked");
-    Ok(())
+    stage.is_isolated().await
 }
 
 #[tokio::test]

@@ -74,13 +74,7 @@ pub async fn one_file(options: BrowserOptions) -> Result<()> {
     let asked: Vec<String> = stage.browser.script(asked, vec![]).await?;
     assert_eq!(asked, Vec::<String>::new());
     assert_eq!(stage.site.requests().len(), 0);
-    stage.browser.click("isolation-check").await?;
-    let verdict = stage
-        .browser
-        .attribute_becomes("isolation-result", "data-result", &["blocked", "open"])
-        .await?;
-    assert_eq!(verdict, "blocked");
-    Ok(())
+    stage.is_isolated().await
 }
 
 #[tokio::test]

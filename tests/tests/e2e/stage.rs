@@ -92,6 +92,16 @@ impl Stage {
         self.browser.element("features").await.map(|_| ())
     }
 
+    /// Has page and engine try to reach another site, which the browser must refuse.
+    pub async fn is_isolated(&self) -> Result<()> {
+        self.browser.click("isolation-check").await?;
+        let ends = ["blocked", "open"];
+        let verdict =
+            self.browser.attribute_becomes("isolation-result", "data-result", &ends).await?;
+        assert_eq!(verdict, "blocked");
+        Ok(())
+    }
+
     /// Fills in both fields, presses Extract and waits for the end, which must be a good one.
     pub async fn extract(&self, text: &str, features: &str) -> Result<Vec<Row>> {
         self.start(text, features).await?;

@@ -1,10 +1,10 @@
 //! The file of a list: where it is dropped, what is in it, which of its columns are read.
 
-use leptos::ev::DragEvent;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
+use web_sys::File;
 
 use super::client::Client;
+use super::drop_zone::DropZone;
 use super::list_state::{ListPhase, OpenList};
 use super::speech::say;
 use super::state::State;
@@ -25,8 +25,8 @@ pub fn ListPanel() -> impl IntoView {
                 <h2 id="list-title">{say(|words| words.list.title)}</h2>
             </div>
             {move || match list.open.get() {
-                Some(open) => view! { <File open=open.as_ref() /> }.into_any(),
-                None => view! { <DropZone /> }.into_any(),
+                Some(open) => view! { <OpenFile open=open.as_ref() /> }.into_any(),
+                None => view! { <DropList /> }.into_any(),
             }}
             <div role="alert">{problem}</div>
         </section>
@@ -34,60 +34,32 @@ pub fn ListPanel() -> impl IntoView {
 }
 
 #[component]
-fn DropZone() -> impl IntoView {
+fn DropList() -> impl IntoView {
     let State { products: list, speech, .. } = expect_context();
     let client = expect_context::<Client>();
-    let is_over = RwSignal::new(false);
-    let open = move |files: Option<web_sys::FileList>| {
-        if let Some(file) = files.and_then(|files| files.get(0)) {
+    let title = move || {
+        let words = &speech.get().list;
+        if list.phase.get() == ListPhase::Opening { words.reading_short } else { words.drop }
+    };
+    let open = move |files: Vec<File>| {
+        if let Some(file) = files.into_iter().next() {
             client.open_list(file);
         }
     };
-    let over = move |event: DragEvent| {
-        event.prevent_default();
-        is_over.set(true);
-    };
-    let drop = move |event: DragEvent| {
-        event.prevent_default();
-        is_over.set(false);
-        open(event.data_transfer().and_then(|data| data.files()));
-    };
-    let chosen = move |event: leptos::ev::Event| {
-        let input =
-            event.target().and_then(|target| target.dyn_into::<web_sys::HtmlInputElement>().ok());
-        open(input.and_then(|input| input.files()));
-    };
-    let is_opening = move || list.phase.get() == ListPhase::Opening;
     view! {
-        <label
-            class="drop"
-            class:over=is_over
-            data-testid="list-drop"
-            on:dragover=over
-            on:dragleave=move |_| is_over.set(false)
-            on:drop=drop
-        >
-            <input
-                type="file"
-                class="visually-hidden"
-                id="list-file"
-                data-testid="list-file"
-                accept=".csv,.tsv,.txt,.jsonl,.ndjson,.xlsx,.xlsm,text/csv"
-                on:change=chosen
-            />
-            <span class="drop-title">
-                {move || {
-                    let words = &speech.get().list;
-                    if is_opening() { words.reading_short } else { words.drop }
-                }}
-            </span>
-            <span class="hint">{say(|words| words.list.drop_hint)}</span>
-        </label>
+        <DropZone
+            name="list-drop"
+            input_name="list-file"
+            accept=".csv,.tsv,.txt,.jsonl,.ndjson,.xlsx,.xlsm,text/csv"
+            title
+            hint=say(|words| words.list.drop_hint)
+            on_files=Callback::new(open)
+        />
     }
 }
 
 #[component]
-fn File<'a>(open: &'a OpenList) -> impl IntoView {
+fn OpenFile<'a>(open: &'a OpenList) -> impl IntoView {
     let State { products: list, speech, .. } = expect_context();
     let products = &open.products;
     let (rows, width, encoding) = (products.rows.len(), products.columns.len(), products.encoding);

@@ -7,6 +7,7 @@ mod choice_client;
 mod choice_state;
 mod client;
 mod device;
+mod drop_zone;
 mod failure_words;
 mod feature_panel;
 mod feature_row;

@@ -3,15 +3,14 @@
 use hangtag_web::protocol::{KeptModel, Place, Shelf};
 use hangtag_web::units::bytes;
 use hangtag_web::words::Messages;
-use leptos::ev::{DragEvent, Event, SubmitEvent};
+use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
-use web_sys::{File, FileList, HtmlInputElement};
 
 use super::bundle::is_bundle;
 use super::choice_client::default_place;
 use super::choice_state::Chosen;
 use super::client::Client;
+use super::drop_zone::{DropZone, chosen};
 use super::speech::{say, speech};
 use super::state::State;
 
@@ -46,63 +45,32 @@ pub fn ModelChoice() -> impl IntoView {
 fn DropModel() -> impl IntoView {
     let State { choice, speech, .. } = expect_context();
     let client = expect_context::<Client>();
-    let is_over = RwSignal::new(false);
-    let over = move |event: DragEvent| {
-        event.prevent_default();
-        is_over.set(true);
-    };
-    let drop = move |event: DragEvent| {
-        event.prevent_default();
-        is_over.set(false);
-        client.choose_files(all(event.data_transfer().and_then(|data| data.files())));
-    };
-    let chosen = move |event: Event| {
-        let input = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
-        let Some(input) = input else { return };
-        client.choose_files(all(input.files()));
-        // Else the same file could not be chosen again after it was changed.
-        input.set_value("");
-    };
+    let choose = move |files| client.choose_files(files);
     let title = move || {
         let words = &speech.get().model_choice;
         if choice.is_opening.get() { words.opening } else { words.drop }
     };
     view! {
-        <label
-            class="drop"
-            class:over=is_over
-            data-testid="model-drop"
-            on:dragover=over
-            on:dragleave=move |_| is_over.set(false)
-            on:drop=drop
-        >
-            <input
-                type="file"
-                multiple
-                class="visually-hidden"
-                data-testid="model-file"
-                accept=".gguf,.json"
-                on:change=chosen
-            />
-            <span class="drop-title">{title}</span>
-            <span class="hint">{say(|words| words.model_choice.drop_hint)}</span>
-        </label>
+        <DropZone
+            name="model-drop"
+            input_name="model-file"
+            accept=".gguf,.json"
+            multiple=true
+            title
+            hint=say(|words| words.model_choice.drop_hint)
+            on_files=Callback::new(choose)
+        />
         <label class="pick-folder">
             <input
                 type="file"
                 prop:webkitdirectory=true
                 class="visually-hidden"
                 data-testid="model-folder"
-                on:change=chosen
+                on:change=move |event| choose(chosen(&event))
             />
             <span>{say(|words| words.model_choice.choose_folder)}</span>
         </label>
     }
-}
-
-fn all(files: Option<FileList>) -> Vec<File> {
-    let Some(files) = files else { return Vec::new() };
-    (0..files.length()).filter_map(|index| files.get(index)).collect()
 }
 
 /// A package of the page's own site, by its path.
