@@ -93,7 +93,7 @@ pub const DUTCH: Features = Features {
     with_kind_and_more: |names, more| {
         format!("met een soort: {names} en nog {}", count(Dutch, more))
     },
-    span: "Woorden uit de tekst",
+    span: "Uit de tekst",
     number: "Getal",
     choice: "Eén van enkele",
     boolean: "Ja of nee",
