@@ -298,8 +298,20 @@ fn ask(port: u16, request: &str) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Times that a driver is started: chromedriver chooses a free port of IPv4, and ends if that of IPv6 is taken.
+const STARTS: usize = 3;
+
 /// The driver, and the port that it chose.
 fn start_driver(mut command: Command) -> Result<(Child, u16)> {
+    for _ in 1..STARTS {
+        if let Ok(started) = try_start_driver(&mut command) {
+            return Ok(started);
+        }
+    }
+    try_start_driver(&mut command)
+}
+
+fn try_start_driver(command: &mut Command) -> Result<(Child, u16)> {
     let mut process = command
         .stdout(Stdio::piped())
         .spawn()
@@ -307,6 +319,7 @@ fn start_driver(mut command: Command) -> Result<(Child, u16)> {
     let port = read_port(&mut process);
     if port.is_err() {
         process.kill().ok();
+        process.wait().ok();
     }
     Ok((process, port?))
 }
