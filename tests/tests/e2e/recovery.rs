@@ -107,7 +107,7 @@ impl Stage {
 }
 
 /// So many features that a run can be disturbed before its end.
-const MANY: usize = 100;
+const MANY: usize = 70;
 
 /// The names of [`MANY`] features.
 pub fn many() -> String {
