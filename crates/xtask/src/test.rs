@@ -172,7 +172,8 @@ fn end_to_end() -> Result<String> {
         "e2e",
         "--",
         "--nocapture",
-        "--test-threads=1",
+        // Two wait for each other less than one, and more would wait for the processor.
+        "--test-threads=2",
     ]);
     run(strict(&mut tests))?;
     Ok("passed".to_owned())
