@@ -23,11 +23,14 @@ const fetchOwn = async (name) => {
   return response;
 };
 
+// The worker for browsers without WebGPU; others need not fetch it. If one comes to use it all the same, it is kept from then on.
+const isForOthers = (name) => name.startsWith("hangtag-processor") && "gpu" in navigator;
+
 const install = async () => {
   try {
     const cache = await caches.open(CACHE);
     const keep = async (name) => cache.put(address(name), await fetchOwn(name));
-    await Promise.all(Object.keys(FILES).map(keep));
+    await Promise.all(Object.keys(FILES).filter((name) => !isForOthers(name)).map(keep));
   } catch (error) {
     await caches.delete(CACHE);
     throw error;
@@ -41,7 +44,12 @@ const removeOthers = async () => {
 
 const answer = async (name) => {
   const cache = await caches.open(CACHE);
-  return (await cache.match(address(name))) ?? fetchOwn(name);
+  const kept = await cache.match(address(name));
+  if (kept) return kept;
+  const response = await fetchOwn(name);
+  // A full storage is no reason to do without the file now.
+  if (isForOthers(name)) await cache.put(address(name), response.clone()).catch(() => {});
+  return response;
 };
 
 // The built file that a request is for, if any.

@@ -1,6 +1,6 @@
 //! What the page and its worker share: the messages between them, and the plain data work of the page.
 //!
-//! Except for [`isolation`], [`locks`] and [`observe`], nothing here touches the browser, so it compiles and is tested natively.
+//! Except for [`isolation`], [`locks`], [`observe`] and [`worker`], nothing here touches the browser, so it compiles and is tested natively.
 
 pub mod ask;
 pub mod chosen;
@@ -26,3 +26,5 @@ pub mod templates;
 pub mod traffic;
 pub mod units;
 pub mod words;
+#[cfg(target_arch = "wasm32")]
+pub mod worker;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::traffic::Request;
 
 /// Version of these messages. Raise it with every change of a field.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Number of one extraction, counted by the page from 1.
 pub type RunId = u32;
@@ -95,12 +95,12 @@ pub enum FromWorker {
         /// The worker's [`VERSION`].
         version: u32,
     },
-    /// A GPU was found, and the model if one was chosen.
+    /// There is something to compute with, and the model if one was chosen.
     Opened {
         /// What the model says of itself.
         package: Option<Package>,
-        /// The GPU found.
-        gpu: Gpu,
+        /// What computes.
+        device: Device,
     },
     /// The model that was to be opened is none that can be used. What was there before stays.
     Refused {
@@ -239,7 +239,7 @@ pub struct Package {
     pub id: Option<String>,
     /// Where it comes from.
     pub origin: Origin,
-    /// What it needs of the GPU; none before its headers have been read.
+    /// What it needs of the GPU or the processor; none before its headers have been read.
     pub fit: Option<Fit>,
 }
 
@@ -255,7 +255,7 @@ pub enum Origin {
     Kept,
 }
 
-/// GPU memory that a model takes, and what it can do with it.
+/// Memory that a model takes of what it runs on, and what it can do with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fit {
     /// Bytes of weights.
@@ -314,6 +314,26 @@ impl Package {
     /// Whether every byte is on this device.
     pub fn is_kept(&self) -> bool {
         self.kept_bytes >= self.size_bytes
+    }
+}
+
+/// What the worker computes with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "device", rename_all = "snake_case")]
+pub enum Device {
+    /// A GPU, or what plays one.
+    Gpu(Gpu),
+    /// The processor, in the place of a GPU that the browser does not offer.
+    Processor,
+}
+
+impl Device {
+    /// Whether an answer takes seconds.
+    pub fn is_slow(&self) -> bool {
+        match self {
+            Self::Gpu(gpu) => gpu.is_software,
+            Self::Processor => true,
+        }
     }
 }
 

@@ -5,12 +5,13 @@ use hangtag_task::{Feature, TaskError, Tokenize};
 use hangtag_weights::{ByteSource, Gguf, ModelConfig, Position, Tokenizer};
 
 use crate::{
-    ExtractError, Extraction, Language, Progress, Vocabulary, extract_many_with, extract_with,
+    Decode, ExtractError, Extraction, Language, Progress, Vocabulary, extract_many_with,
+    extract_with,
 };
 
-/// A loaded model that reads descriptions.
-pub struct Extractor {
-    engine: Engine,
+/// A loaded model that reads descriptions, on a GPU or by another decoder.
+pub struct Extractor<D = Engine> {
+    decoder: D,
     tokenizer: TaskTokenizer,
     stop_tokens: Vec<u32>,
     vocabulary: Vocabulary,
@@ -28,7 +29,12 @@ pub enum Answers {
 }
 
 /// Architecture and tokenizer of a model that can be asked.
-fn checked<S: ByteSource>(gguf: &Gguf<S>) -> Result<(ModelConfig, Tokenizer), ExtractError> {
+///
+/// # Errors
+/// An unsupported or damaged model ([`ExtractError::Config`], [`ExtractError::Tokenizer`], [`ExtractError::Vocabulary`]).
+pub fn config_and_tokenizer<S: ByteSource>(
+    gguf: &Gguf<S>,
+) -> Result<(ModelConfig, Tokenizer), ExtractError> {
     let config = ModelConfig::from_gguf(gguf)?;
     let tokenizer = Tokenizer::from_gguf(gguf.metadata())?;
     if tokenizer.vocab_size() > config.vocab_size {
@@ -40,7 +46,7 @@ fn checked<S: ByteSource>(gguf: &Gguf<S>) -> Result<(ModelConfig, Tokenizer), Ex
     Ok((config, tokenizer))
 }
 
-impl Extractor {
+impl Extractor<Engine> {
     /// Whether [`Extractor::load`] would take the model of `gguf`, by its headers alone: the largest sizes up to `options` that are within
     /// the limits, and the memory that it then takes.
     ///
@@ -51,7 +57,7 @@ impl Extractor {
         gpu: &GpuInfo,
         options: &EngineOptions,
     ) -> Result<(EngineOptions, MemoryPlan), ExtractError> {
-        let (config, _) = checked(gguf)?;
+        let (config, _) = config_and_tokenizer(gguf)?;
         Engine::fit(gguf, &config, options, gpu).map_err(ExtractError::Load)
     }
 
@@ -67,14 +73,36 @@ impl Extractor {
         options: EngineOptions,
         progress: impl FnMut(LoadProgress),
     ) -> Result<Self, ExtractError> {
-        let (config, tokenizer) = checked(&gguf)?;
-        let stop_tokens = tokenizer.stop_tokens();
+        let (config, tokenizer) = config_and_tokenizer(&gguf)?;
         let engine = Engine::load(gpu, &gguf, config, options, progress)
             .await
             .map_err(ExtractError::Load)?;
+        Ok(Self::new(engine, tokenizer))
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.decoder
+    }
+
+    /// The engine, to run jobs of one's own or to empty its prefix cache.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.decoder
+    }
+
+    /// The model's dimensions.
+    pub fn config(&self) -> &ModelConfig {
+        self.decoder.config()
+    }
+}
+
+impl<D: Decode> Extractor<D> {
+    /// A decoder's model with the tokenizer that belongs to it.
+    pub fn new(decoder: D, tokenizer: Tokenizer) -> Self {
+        let stop_tokens = tokenizer.stop_tokens();
         let (tokenizer, answers) = (TaskTokenizer(tokenizer), Answers::default());
         let vocabulary = tokenizer.vocabulary();
-        Ok(Self { engine, tokenizer, stop_tokens, vocabulary, answers })
+        Self { decoder, tokenizer, stop_tokens, vocabulary, answers }
     }
 
     /// Finds a value or "none" for every feature. `observe` hears what happens and may stop it with `Break`.
@@ -87,8 +115,8 @@ impl Extractor {
         features: &[Feature],
         observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Extraction, ExtractError> {
-        let (engine, language) = self.parts();
-        extract_with(engine, language, text, features, observe).await
+        let (decoder, language) = self.parts();
+        extract_with(decoder, language, text, features, observe).await
     }
 
     /// Finds a value or "none" for every feature of several texts, several at once; as [`extract_many_with`].
@@ -98,32 +126,22 @@ impl Extractor {
         features: &[Feature],
         observe: &mut dyn FnMut(usize, Progress) -> ControlFlow<()>,
     ) -> Vec<Result<Extraction, ExtractError>> {
-        let (engine, language) = self.parts();
-        extract_many_with(engine, language, texts, features, observe).await
+        let (decoder, language) = self.parts();
+        extract_many_with(decoder, language, texts, features, observe).await
     }
 
-    fn parts(&mut self) -> (&mut Engine, Language<'_>) {
+    fn parts(&mut self) -> (&mut D, Language<'_>) {
         let language = Language {
             tokenizer: &self.tokenizer,
             stop_tokens: &self.stop_tokens,
             vocabulary: (self.answers == Answers::Spans).then_some(&self.vocabulary),
         };
-        (&mut self.engine, language)
+        (&mut self.decoder, language)
     }
 
     /// Sets what answers may be.
     pub fn set_answers(&mut self, answers: Answers) {
         self.answers = answers;
-    }
-
-    /// The engine.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    /// The engine, to run jobs of one's own or to empty its prefix cache.
-    pub fn engine_mut(&mut self) -> &mut Engine {
-        &mut self.engine
     }
 
     /// The model's tokenizer.
@@ -139,11 +157,6 @@ impl Extractor {
     /// What the model's tokens stand for.
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
-    }
-
-    /// The model's dimensions.
-    pub fn config(&self) -> &ModelConfig {
-        self.engine.config()
     }
 }
 

@@ -19,7 +19,7 @@ use crate::command::root;
 use crate::{demo, page};
 
 /// The workers, by the names that the page asks for them.
-const WORKERS: [&str; 2] = ["hangtag-worker", "hangtag-sheet"];
+const WORKERS: [&str; 3] = ["hangtag-worker", "hangtag-processor", "hangtag-sheet"];
 
 /// Unpacks and starts what stands before it; the page and its workers have the same.
 const START: &str = "web/assets/bundled.js";
@@ -181,6 +181,8 @@ mod tests {
             ("app-3_bg.wasm", "app wasm"),
             ("hangtag-worker.js", "at(import.meta.url)\nexport { worker };\n"),
             ("hangtag-worker_bg.wasm", "worker wasm"),
+            ("hangtag-processor.js", "\nexport { processor };\n"),
+            ("hangtag-processor_bg.wasm", "processor wasm"),
             ("hangtag-sheet.js", "\nexport { sheet };\n"),
             ("hangtag-sheet_bg.wasm", "sheet wasm"),
         ];

@@ -15,7 +15,7 @@ use crate::compression;
 use crate::tools::{TRUNK, WASM, WASM_BINDGEN, host};
 
 /// What the page is built from, relative to the project's folder.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "Cargo.toml",
     "Cargo.lock",
     "Trunk.toml",
@@ -24,6 +24,7 @@ const SOURCES: [&str; 11] = [
     "web",
     "crates/extract",
     "crates/engine",
+    "crates/processor",
     "crates/products",
     "crates/task",
     "crates/xtask/src/offline.rs",
@@ -141,13 +142,14 @@ pub fn sizes() -> Result<String> {
     let [raw, brotli, gzip] = compression::total(at_once.map(|(_, sizes)| sizes));
     let verdict = if brotli <= AIM_BYTES { "within" } else { "OVER" };
     Ok(format!(
-        "{raw} bytes, {brotli} in brotli, {gzip} in gzip without the reader of workbooks: {verdict} the aim of {AIM_BYTES} in brotli"
+        "{raw} bytes, {brotli} in brotli, {gzip} in gzip without the workers for workbooks and for the processor: {verdict} the aim of {AIM_BYTES} in brotli"
     ))
 }
 
-/// The reader of workbooks, which the page fetches when one is dropped.
+/// The worker for workbooks, which the page fetches when one is dropped, and that for browsers without WebGPU.
 fn is_fetched_on_demand(file: &Path) -> bool {
-    file.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with("hangtag-sheet"))
+    let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    ["hangtag-sheet", "hangtag-processor"].iter().any(|start| name.starts_with(start))
 }
 
 /// The wasm, JavaScript and style files at the top of `dist`, by name.
@@ -174,7 +176,8 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn only_the_reader_of_workbooks_can_wait() {
+    fn only_the_workers_for_workbooks_and_for_the_processor_can_wait() {
+        assert!(is_fetched_on_demand(Path::new("dist/hangtag-processor.js")));
         assert!(is_fetched_on_demand(Path::new("dist/hangtag-sheet_bg.wasm")));
         assert!(!is_fetched_on_demand(Path::new("dist/hangtag-worker_bg.wasm")));
     }

@@ -6,7 +6,7 @@
 use anyhow::Result;
 use hangtag_tests::browser::{BrowserOptions, Kind};
 
-use crate::{corrections, list, models, offline, templates, traffic};
+use crate::{corrections, list, models, offline, processor, templates, traffic};
 
 fn firefox() -> BrowserOptions {
     BrowserOptions { kind: Kind::Firefox, ..BrowserOptions::default() }
@@ -43,8 +43,8 @@ async fn nothing_leaves_the_origin() -> Result<()> {
 }
 
 #[tokio::test]
-async fn without_webgpu_the_page_says_what_to_do() -> Result<()> {
-    crate::no_webgpu(firefox()).await
+async fn without_webgpu_the_processor_answers_and_the_page_says_why_it_is_slow() -> Result<()> {
+    processor::no_webgpu(firefox()).await
 }
 
 #[tokio::test]

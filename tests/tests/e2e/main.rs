@@ -10,6 +10,7 @@ mod list;
 mod list_workbook;
 mod models;
 mod offline;
+mod processor;
 mod recovery;
 mod responsiveness;
 mod stage;
@@ -364,29 +365,6 @@ async fn privacy(options: BrowserOptions) -> Result<()> {
     }
 
     stage.is_isolated().await
-}
-
-#[tokio::test]
-async fn without_webgpu_the_page_says_what_to_do() -> Result<()> {
-    no_webgpu(BrowserOptions::default()).await
-}
-
-async fn no_webgpu(options: BrowserOptions) -> Result<()> {
-    let options = BrowserOptions { without_webgpu: true, ..options };
-    let Some(stage) = stage("no WebGPU", options).await? else { return Ok(()) };
-    stage.browser.driver().goto(stage.site.url("tiny")).await?;
-    let reason = stage
-        .browser
-        .attribute_becomes("unsupported", "data-reason", &["missing", "no-adapter"])
-        .await?;
-    let text = stage.browser.text("unsupported").await?.unwrap_or_default();
-    assert!(text.contains("WebGPU"), "{reason}: {text}");
-    assert_eq!(
-        stage.count("[data-testid=extract]").await?,
-        0,
-        "a button that can do nothing is shown"
-    );
-    Ok(())
 }
 
 #[tokio::test]

@@ -10,12 +10,12 @@ use super::list_actions::ListActions;
 use super::list_panel::ListPanel;
 use super::list_results::ListResults;
 use super::model_card::ModelCard;
+use super::no_gpu::NoGpu;
 use super::privacy::Privacy;
 use super::results::Results;
 use super::speech::say;
-use super::state::{Model, State, View};
+use super::state::{State, View};
 use super::text_panel::TextPanel;
-use super::unsupported::Unsupported;
 use super::versions::{KeptNote, NewVersion, Versions};
 use super::view_switch::ViewSwitch;
 
@@ -40,19 +40,13 @@ pub fn App() -> impl IntoView {
     on_cleanup(move || extract_on_keys.remove());
     keep_page_on_drops();
 
-    let obstacle = Memo::new(move |_| match state.model.get() {
-        Model::Unsupported(obstacle) => Some(obstacle),
-        _ => None,
-    });
     view! {
         <a class="skip" href="#features">{say(|words| words.frame.skip)}</a>
         <Header />
         <NewVersion />
         <main>
-            {move || match obstacle.get() {
-                Some(obstacle) => view! { <Unsupported obstacle /> }.into_any(),
-                None => view! { <Workbench /> }.into_any(),
-            }}
+            {move || state.obstacle.get().map(|obstacle| view! { <NoGpu obstacle /> })}
+            <Workbench />
             <Privacy />
         </main>
         <footer class="bottom">

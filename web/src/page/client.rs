@@ -25,7 +25,9 @@ use super::recovery::Recovery;
 use super::start_worker::start_worker;
 use super::state::{Isolation, Model, Phase, Row, Run, State};
 
-const WORKER: &str = "hangtag-worker";
+/// The workers: for the GPU, and for the processor of a browser without.
+const ON_GPU: &str = "hangtag-worker";
+const ON_PROCESSOR: &str = "hangtag-processor";
 
 /// Handle to the worker; copied freely.
 #[derive(Clone, Copy)]
@@ -57,7 +59,7 @@ impl Drop for Line {
 }
 
 impl Client {
-    /// Starts the worker, if this browser has WebGPU.
+    /// Starts the worker: the GPU's, if this browser has WebGPU.
     pub fn start(state: State) -> Self {
         let client = Self {
             state,
@@ -69,10 +71,8 @@ impl Client {
             asked: StoredValue::new_local(None),
             recovery: Recovery::new(),
         };
-        match device::obstacle() {
-            Some(obstacle) => state.model.set(Model::Unsupported(obstacle)),
-            None => client.launch(),
-        }
+        state.obstacle.set(device::obstacle());
+        client.launch();
         client.watch_list();
         observe_requests(client.note_requests());
         client
@@ -173,7 +173,7 @@ impl Client {
                 self.load();
                 self.send(&question);
             }
-            Model::Starting | Model::Unsupported(_) => self.pending.set_value(Some(question)),
+            Model::Starting => self.pending.set_value(Some(question)),
             Model::Failed(_) => {
                 self.pending.set_value(Some(question));
                 self.launch();
@@ -237,7 +237,8 @@ impl Client {
     }
 
     fn connect(&self) -> Result<Line, String> {
-        let (worker, script) = start_worker(WORKER)?;
+        let has_gpu = self.state.obstacle.with_untracked(Option::is_none);
+        let (worker, script) = start_worker(if has_gpu { ON_GPU } else { ON_PROCESSOR })?;
         let client = *self;
         let on_message = EventListener::new(&worker, "message", move |event| {
             let data = event.unchecked_ref::<MessageEvent>().data().as_string().unwrap_or_default();
@@ -283,11 +284,11 @@ impl Client {
             FromWorker::Hello { version } => {
                 self.lose(stale(&format!("page {VERSION}, engine {version}")));
             }
-            FromWorker::Opened { package, gpu } => {
+            FromWorker::Opened { package, device } => {
                 self.note_opened(package.as_ref());
                 let is_kept = package.as_ref().is_some_and(Package::is_kept);
                 state.package.set(package);
-                state.gpu.set(Some(gpu));
+                state.device.set(Some(device));
                 state.model.set(Model::Absent);
                 let reload = self.recovery.take_reload();
                 if let Some(keep) = reload {
@@ -348,6 +349,7 @@ impl Client {
                     state.end_run(run, Phase::Stopped);
                 }
             }
+            FromWorker::Failed { failure, .. } if self.takes_the_processor(&failure) => {}
             FromWorker::Failed { failure, .. } if self.recovers_from(&failure) => {}
             FromWorker::Failed { run: None, failure } => self.break_down(failure),
             FromWorker::Failed { run: Some(run), failure } => self.fail_run(run, failure),
@@ -356,6 +358,16 @@ impl Client {
             }
             FromWorker::Requests { requests } => self.note_requests()(requests),
         }
+    }
+
+    /// Goes on with the processor where WebGPU turns out to have no GPU.
+    fn takes_the_processor(&self, failure: &Failure) -> bool {
+        if failure.kind != FailureKind::NoGpu || self.had_device() {
+            return false;
+        }
+        self.state.obstacle.set(Some(Obstacle::NoAdapter(failure.message.clone())));
+        self.launch();
+        true
     }
 
     fn with_open(&self, run: RunId, change: impl FnOnce(&Run)) {
@@ -404,10 +416,9 @@ impl Client {
             self.state.failure.set(Some(failure.clone()));
         }
         self.state.model.set(match failure.kind {
-            FailureKind::NoGpu if self.had_gpu() => {
+            FailureKind::NoGpu if self.had_device() => {
                 Model::Failed(Failure { kind: FailureKind::DeviceLost, ..failure })
             }
-            FailureKind::NoGpu => Model::Unsupported(Obstacle::NoAdapter(failure.message)),
             _ => Model::Failed(failure),
         });
     }

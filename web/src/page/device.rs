@@ -7,7 +7,7 @@ use hangtag_weights::registry::DEFAULT_MODEL;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// Why this browser cannot run the model.
+/// Why this browser cannot run the model on a GPU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obstacle {
     /// WebGPU exists only in secure contexts: https, or localhost.
@@ -29,7 +29,7 @@ impl Obstacle {
     }
 }
 
-/// What keeps this browser from running the model, as far as can be told without asking for a GPU.
+/// What keeps this browser from running the model on a GPU, as far as can be told without asking for one.
 pub fn obstacle() -> Option<Obstacle> {
     if !window().is_secure_context() {
         return Some(Obstacle::Insecure);

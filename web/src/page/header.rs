@@ -45,7 +45,6 @@ fn spoken(words: &Messages, model: &Model) -> &'static str {
     let words = &words.frame;
     match model {
         Model::Starting => "",
-        Model::Unsupported(_) => words.no_webgpu,
         Model::Absent => words.model_absent,
         Model::Loading(_) => words.loading_said,
         Model::Ready(_) => words.ready_said,
@@ -57,7 +56,6 @@ fn pill(words: &Messages, model: &Model) -> String {
     let words = &words.frame;
     match model {
         Model::Starting => words.starting.to_owned(),
-        Model::Unsupported(_) => words.no_webgpu.to_owned(),
         Model::Absent => words.model_absent.to_owned(),
         Model::Loading(Some(LoadStep::Downloading { done_bytes, total_bytes, .. })) => {
             words.downloading(percent(*done_bytes as f64, *total_bytes as f64))

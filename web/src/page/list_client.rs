@@ -8,7 +8,7 @@ use hangtag_products::{ListError, Products, RowError};
 use hangtag_task::FeatureValue;
 use hangtag_web::correction::Correction;
 use hangtag_web::list::{Entry, Filled, MAX_FILE_BYTES, Parts, Setup};
-use hangtag_web::protocol::{Failure, RunId, ToWorker};
+use hangtag_web::protocol::{Device, Failure, RunId, ToWorker};
 use hangtag_web::units::bytes;
 use hangtag_web::words::Said;
 use js_sys::Uint8Array;
@@ -23,8 +23,8 @@ use super::workbook::{csv_of_workbook, is_workbook};
 
 /// Products of a part: as many as the engine runs together.
 const PART: usize = 16;
-/// With the processor in the role of a GPU, so that rows come and a stop is heard in seconds.
-const PART_ON_SOFTWARE: usize = 4;
+/// Where the processor works, or plays a GPU, so that rows come and a stop is heard in seconds.
+const SLOW_PART: usize = 4;
 
 /// What the work needs beside the state.
 #[derive(Clone, Copy)]
@@ -243,16 +243,16 @@ impl Client {
             Model::Ready(_) => {}
             Model::Absent => return self.load(),
             Model::Failed(_) => return self.restart(),
-            Model::Starting | Model::Loading(_) | Model::Unsupported(_) => return,
+            Model::Starting | Model::Loading(_) => return,
         }
         let list = self.list();
         let (Some(open), Some(setup)) = (list.open.get_untracked(), list.setup.get_untracked())
         else {
             return;
         };
-        let on_software =
-            self.state.gpu.with_untracked(|gpu| gpu.as_ref().is_some_and(|gpu| gpu.is_software));
-        let size = if on_software { PART_ON_SOFTWARE } else { PART };
+        let is_slow =
+            self.state.device.with_untracked(|device| device.as_ref().is_some_and(Device::is_slow));
+        let size = if is_slow { SLOW_PART } else { PART };
         loop {
             let part = self.work.parts.try_update_value(|parts| {
                 list.entries.with_untracked(|entries| parts.next(entries, size))

@@ -1,6 +1,6 @@
 //! The model: what it is, where it is, how far it is.
 
-use hangtag_web::protocol::{Failure, Fit, Gpu, LoadStep, Loaded, Origin, Package, Storage};
+use hangtag_web::protocol::{Device, Failure, Fit, LoadStep, Loaded, Origin, Package, Storage};
 use hangtag_web::units::{bytes, percent, seconds};
 use hangtag_web::words::Messages;
 use leptos::prelude::*;
@@ -31,7 +31,10 @@ pub fn ModelCard() -> impl IntoView {
         let words = &speech.get().model;
         Some(if trained { words.quality } else { words.quality_untrained })
     };
-    let on_software = move || state.gpu.get().is_some_and(|gpu| gpu.is_software);
+    let on_software = move || {
+        let plays = |device: Device| matches!(device, Device::Gpu(gpu) if gpu.is_software);
+        state.device.get().is_some_and(plays)
+    };
     view! {
         <section
             class="card model"
@@ -46,7 +49,6 @@ pub fn ModelCard() -> impl IntoView {
             </div>
             {move || match state.model.get() {
                 Model::Starting => view! { <p class="quiet-text">{say(|words| words.model.looking)}</p> }.into_any(),
-                Model::Unsupported(_) => ().into_any(),
                 Model::Absent => view! { <Absent /> }.into_any(),
                 Model::Loading(step) => view! { <LoadProgress step /> }.into_any(),
                 Model::Ready(model) => view! { <Ready model /> }.into_any(),
@@ -85,7 +87,7 @@ fn Absent() -> impl IntoView {
         Origin::Kept => |words| words.model.from_kept,
     });
     let described = package.clone();
-    let needs = move || needs(speech.get(), &described);
+    let needs = move || needs(speech.get(), &described, state.is_on_processor());
     let can_keep = package.origin == Origin::Files && !package.is_kept();
     view! {
         <p class="quiet-text">{words}</p>
@@ -110,16 +112,18 @@ fn load_label(messages: &Messages, package: &Package) -> String {
     }
 }
 
-/// Licence and memory, before anything is loaded. The GPU's free memory is known only when it is asked for some.
-fn needs(messages: &Messages, package: &Package) -> String {
+/// Licence and memory, before anything is loaded. How much is free is known only when some is asked for.
+fn needs(messages: &Messages, package: &Package, on_processor: bool) -> String {
     let (words, size) = (&messages.model, |size_bytes| bytes(messages.language, size_bytes));
     let licence = words.licence_is(package.licence.trim_end_matches('.'));
     let memory = match &package.fit {
+        Some(fit) if on_processor => words.takes_memory(&size(fit.total_bytes())),
         Some(fit) => [Some(words.takes(&size(fit.total_bytes()))), reduced(messages, fit)]
             .into_iter()
             .flatten()
             .collect::<Vec<_>>()
             .join(" "),
+        None if on_processor => words.takes_more_memory_than(&size(package.size_bytes)),
         // Weights stay on the GPU as they are in the file; its headers tell the rest.
         None => words.takes_more_than(&size(package.size_bytes)),
     };
@@ -182,7 +186,8 @@ fn LoadProgress(step: Option<LoadStep>) -> impl IntoView {
             ("uploading", *done_bytes, *total_bytes)
         }
     };
-    let words = move || load_words(speech.get(), step.as_ref());
+    let state = expect_context::<State>();
+    let words = move || load_words(speech.get(), step.as_ref(), state.is_on_processor());
     // Without a value the bar shows that work goes on, not how far it is.
     let value = (total > 0).then(|| percent(done as f64, total as f64).to_string());
     let can_pause = matches!(name, "downloading" | "keeping");
@@ -206,7 +211,7 @@ fn LoadProgress(step: Option<LoadStep>) -> impl IntoView {
     }
 }
 
-fn load_words(messages: &Messages, step: Option<&LoadStep>) -> String {
+fn load_words(messages: &Messages, step: Option<&LoadStep>, on_processor: bool) -> String {
     let words = &messages.model;
     match step {
         None => words.preparing.to_owned(),
@@ -218,6 +223,7 @@ fn load_words(messages: &Messages, step: Option<&LoadStep>) -> String {
         }
         Some(LoadStep::Keeping { .. }) => words.copying.to_owned(),
         Some(LoadStep::Checking { .. }) => words.checking.to_owned(),
+        Some(LoadStep::Uploading { .. }) if on_processor => words.reading.to_owned(),
         Some(LoadStep::Uploading { .. }) => words.uploading.to_owned(),
     }
 }
@@ -318,7 +324,7 @@ fn Facts() -> impl IntoView {
                 <summary>{say(|words| words.model.about)}</summary>
                 <dl class="facts">
                     {move || state.package.get().map(|package| view! { <PackageFacts package /> })}
-                    {move || state.gpu.get().map(|gpu| view! { <GpuFacts gpu /> })}
+                    {move || state.device.get().map(|device| view! { <DeviceFacts device /> })}
                     {move || fit().map(|fit| view! { <MemoryFacts fit /> })}
                 </dl>
                 {forget}
@@ -366,8 +372,17 @@ fn PackageFacts(package: Package) -> impl IntoView {
 }
 
 #[component]
-fn GpuFacts(gpu: Gpu) -> impl IntoView {
+fn DeviceFacts(device: Device) -> impl IntoView {
     let speech = speech();
+    let Device::Gpu(gpu) = device else {
+        return view! {
+            <div>
+                <dt>{say(|words| words.model.runs_on)}</dt>
+                <dd data-testid="model-gpu">{say(|words| words.model.processor)}</dd>
+            </div>
+        }
+        .into_any();
+    };
     let words = move || {
         let words = &speech.get().model;
         let mut tier = vec![if gpu.integer_dot { words.in_bytes } else { words.in_floats }];
@@ -381,6 +396,7 @@ fn GpuFacts(gpu: Gpu) -> impl IntoView {
     view! {
         <div><dt>{say(|words| words.model.gpu)}</dt><dd data-testid="model-gpu">{words}</dd></div>
     }
+    .into_any()
 }
 
 #[component]
@@ -392,9 +408,14 @@ fn MemoryFacts(fit: Fit) -> impl IntoView {
             .map(|size_bytes| bytes(*language, size_bytes));
         words.memory(&weights, &cache, &scratch)
     };
+    let state = expect_context::<State>();
+    let memory = move || {
+        let words = &speech.get().model;
+        if state.is_on_processor() { words.main_memory } else { words.gpu_memory }
+    };
     let room = move || speech.get().model.room(fit.context_tokens, fit.rows);
     view! {
-        <div><dt>{say(|words| words.model.gpu_memory)}</dt><dd data-testid="model-memory">{plan}</dd></div>
+        <div><dt>{memory}</dt><dd data-testid="model-memory">{plan}</dd></div>
         <div><dt>{say(|words| words.model.context)}</dt><dd>{room}</dd></div>
     }
 }

@@ -8,7 +8,7 @@ use super::bundle::is_bundle;
 use super::client::Client;
 use super::rich::rich;
 use super::speech::{Pick, say};
-use super::state::{Isolation, Model, State};
+use super::state::{Isolation, State};
 
 /// Panel about privacy, with a live proof.
 #[component]
@@ -87,13 +87,8 @@ fn Proof() -> impl IntoView {
     let state = expect_context::<State>();
     let verdict = move || {
         let words = &state.speech.get().privacy;
-        // Without WebGPU no engine was started, and the page's answer is the whole one.
-        let no_engine = state.model.with(|model| matches!(model, Model::Unsupported(_)));
         match state.isolation.get() {
             Isolation { page: Some(true), worker: Some(true) } => Some(("blocked", words.blocked)),
-            Isolation { page: Some(true), worker: None } if no_engine => {
-                Some(("blocked", words.blocked_page))
-            }
             Isolation { page: Some(false), .. } | Isolation { worker: Some(false), .. } => {
                 Some(("open", words.open))
             }

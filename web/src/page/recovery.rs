@@ -69,7 +69,7 @@ impl Client {
     /// Starts the engine again after a failure that only this can mend, unless it has been done too often. Whether it goes on.
     pub(super) fn recovers_from(&self, failure: &Failure) -> bool {
         let is_loss =
-            failure.needs_restart() || failure.kind == FailureKind::NoGpu && self.had_gpu();
+            failure.needs_restart() || failure.kind == FailureKind::NoGpu && self.had_device();
         is_loss && self.recovers(failure)
     }
 
@@ -80,9 +80,9 @@ impl Client {
         }
     }
 
-    /// Whether there was a GPU in this visit, which must then come back.
-    pub(super) fn had_gpu(&self) -> bool {
-        self.state.gpu.with_untracked(Option::is_some)
+    /// Whether the engine had what it needs in this visit, which must then come back.
+    pub(super) fn had_device(&self) -> bool {
+        self.state.device.with_untracked(Option::is_some)
     }
 
     fn recovers(&self, failure: &Failure) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hangtag_task::{Feature, FeatureValue, Template};
 use hangtag_web::ask::AskError;
 use hangtag_web::correction::{Checked, Correction, Settled, TrainingRows};
-use hangtag_web::protocol::{Failure, Gpu, LoadStep, Loaded, Package, RunId, RunStats, RunStep};
+use hangtag_web::protocol::{Device, Failure, LoadStep, Loaded, Package, RunId, RunStats, RunStep};
 use hangtag_web::templates::{Chosen, TemplateError, Templates};
 use hangtag_web::traffic::Request;
 use leptos::prelude::*;
@@ -43,8 +43,10 @@ pub struct State {
     pub package: RwSignal<Option<Package>>,
     /// The choice of another.
     pub choice: ChoiceState,
-    /// The GPU, once found.
-    pub gpu: RwSignal<Option<Gpu>>,
+    /// What the model runs on, once found.
+    pub device: RwSignal<Option<Device>>,
+    /// Why it is not a GPU.
+    pub obstacle: RwSignal<Option<Obstacle>>,
     /// Where the model stands.
     pub model: RwSignal<Model>,
     /// Runs, newest first.
@@ -82,15 +84,13 @@ pub enum View {
 /// Where the model stands.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Model {
-    /// The worker starts and looks for a GPU.
+    /// The worker starts and looks for something to compute with.
     Starting,
-    /// This browser cannot run it.
-    Unsupported(Obstacle),
     /// Found and not loaded, or none is chosen.
     Absent,
     /// On its way.
     Loading(Option<LoadStep>),
-    /// On the GPU.
+    /// Loaded.
     Ready(Loaded),
     /// Not to be had.
     Failed(Failure),
@@ -101,7 +101,6 @@ impl Model {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Starting => "starting",
-            Self::Unsupported(_) => "unsupported",
             Self::Absent => "absent",
             Self::Loading(_) => "loading",
             Self::Ready(_) => "ready",
@@ -249,7 +248,8 @@ impl State {
             input_error: RwSignal::new(None),
             package: RwSignal::new(None),
             choice: ChoiceState::new(),
-            gpu: RwSignal::new(None),
+            device: RwSignal::new(None),
+            obstacle: RwSignal::new(None),
             model: RwSignal::new(Model::Starting),
             runs: RwSignal::new(Vec::new()),
             shown: RwSignal::new(None),
@@ -266,6 +266,11 @@ impl State {
         Effect::new(move |_| _ = remember::set(TEXT_KEY, &state.text.get()));
         Effect::new(move |_| _ = remember::set(VIEW_KEY, &state.view.get()));
         state
+    }
+
+    /// Whether the processor answers, in the place of a GPU.
+    pub fn is_on_processor(&self) -> bool {
+        self.device.get() == Some(Device::Processor)
     }
 
     /// The category that the chosen template is for; may be empty.

@@ -13,12 +13,12 @@ mod frame;
 mod list;
 mod model;
 mod model_choice;
+mod no_gpu;
 mod privacy;
 mod problems;
 mod results;
 mod said;
 mod templates;
-mod unsupported;
 
 use serde::{Deserialize, Serialize};
 
@@ -103,8 +103,8 @@ pub struct Messages {
     pub failures: failures::Failures,
     /// What keeps the text on the device.
     pub privacy: privacy::Privacy,
-    /// The page of a browser that cannot run the model.
-    pub unsupported: unsupported::Unsupported,
+    /// Why the processor answers, and how to get a GPU.
+    pub no_gpu: no_gpu::NoGpu,
 }
 
 static ENGLISH: Messages = Messages {
@@ -120,7 +120,7 @@ static ENGLISH: Messages = Messages {
     model_choice: model_choice::ENGLISH,
     failures: failures::ENGLISH,
     privacy: privacy::ENGLISH,
-    unsupported: unsupported::ENGLISH,
+    no_gpu: no_gpu::ENGLISH,
 };
 
 static DUTCH: Messages = Messages {
@@ -136,7 +136,7 @@ static DUTCH: Messages = Messages {
     model_choice: model_choice::DUTCH,
     failures: failures::DUTCH,
     privacy: privacy::DUTCH,
-    unsupported: unsupported::DUTCH,
+    no_gpu: no_gpu::DUTCH,
 };
 
 #[cfg(test)]
@@ -162,7 +162,7 @@ mod tests {
         messages.model_choice.read(&mut reading);
         messages.failures.read(&mut reading);
         messages.privacy.read(&mut reading);
-        messages.unsupported.read(&mut reading);
+        messages.no_gpu.read(&mut reading);
         reading.texts
     }
 

@@ -20,7 +20,9 @@ part! {
         from_kept,
         licence_is(licence: &str),
         takes(size: &str),
+        takes_memory(size: &str),
         takes_more_than(size: &str),
+        takes_more_memory_than(size: &str),
         reduced(features: usize, tokens: usize),
         no_room(free: &str),
         keep_copy(size: &str),
@@ -31,6 +33,7 @@ part! {
         copying,
         checking,
         uploading,
+        reading,
         progress,
         pause,
         nothing_downloaded,
@@ -52,11 +55,14 @@ part! {
         not_kept,
         part_kept(size: &str),
         gpu,
+        runs_on,
+        processor,
         name_hidden,
         in_bytes,
         in_floats,
         subgroups,
         gpu_memory,
+        main_memory,
         memory(weights: &str, cache: &str, scratch: &str),
         context,
         room(tokens: usize, features: usize),
@@ -65,7 +71,7 @@ part! {
 
 pub const ENGLISH: Model = Model {
     model: "Model",
-    looking: "Looking for a GPU …",
+    looking: "Starting …",
     quality: "A small model: many answers are right, some are wrong or missing. Check those that matter.",
     quality_untrained: "This model names no training for product features: check every answer.",
     on_software: "This browser plays the GPU on the CPU: everything works, slowly. Hardware acceleration may be switched off in its settings.",
@@ -78,8 +84,12 @@ pub const ENGLISH: Model = Model {
     from_kept: "Is kept in this browser.",
     licence_is: |licence| format!("Licence: {licence}."),
     takes: |size| format!("Takes {size} of GPU memory."),
+    takes_memory: |size| format!("Takes {size} of memory."),
     takes_more_than: |size| {
         format!("Takes somewhat more than {size} of GPU memory, which is checked first.")
+    },
+    takes_more_memory_than: |size| {
+        format!("Takes about twice {size} of memory, which is checked first.")
     },
     reduced: |features, tokens| {
         format!(
@@ -92,11 +102,12 @@ pub const ENGLISH: Model = Model {
     keep_copy: |size| format!("Keep a copy in this browser for the next visit ({size})"),
     preparing: "Preparing …",
     other_tab: "Another tab is loading it …",
-    in_other_tab: "Another tab has it on the GPU and answers for this one too, so that it takes the memory only once. When that tab is closed, this one loads it.",
+    in_other_tab: "Another tab has it loaded and answers for this one too, so that it takes the memory only once. When that tab is closed, this one loads it.",
     done_of: |done, total, a_second| format!("{done} of {total} · {a_second}/s"),
     copying: "Copying it into this browser",
     checking: "Checking the file on this device",
     uploading: "Loading onto the GPU",
+    reading: "Loading into memory",
     progress: "Loading the model",
     pause: "Pause",
     nothing_downloaded: "read from this device, nothing downloaded",
@@ -120,11 +131,14 @@ pub const ENGLISH: Model = Model {
     not_kept: "No",
     part_kept: |size| format!("{size} of it"),
     gpu: "GPU",
+    runs_on: "Runs on",
+    processor: "the processor, without a GPU",
     name_hidden: "name hidden by the browser",
     in_bytes: "products in bytes",
     in_floats: "products in floats",
     subgroups: "subgroups",
     gpu_memory: "GPU memory",
+    main_memory: "Memory",
     memory: |weights, cache, scratch| {
         format!("{weights} weights + {cache} cache + {scratch} scratch")
     },
@@ -140,7 +154,7 @@ pub const ENGLISH: Model = Model {
 
 pub const DUTCH: Model = Model {
     model: "Model",
-    looking: "Grafische kaart wordt gezocht …",
+    looking: "Wordt gestart …",
     quality: "Een klein model dat Engels leest: veel antwoorden kloppen, sommige zijn fout of ontbreken. Controleer wat belangrijk is.",
     quality_untrained: "Bij dit model staat niet dat het voor productkenmerken is getraind: controleer elk antwoord.",
     on_software: "In deze browser doet de processor het werk van de grafische kaart: alles werkt, maar langzaam. Misschien staat hardwareversnelling uit in de instellingen.",
@@ -153,10 +167,14 @@ pub const DUTCH: Model = Model {
     from_kept: "Wordt in deze browser bewaard.",
     licence_is: |licence| format!("Licentie: {licence}."),
     takes: |size| format!("Gebruikt {size} geheugen van de grafische kaart."),
+    takes_memory: |size| format!("Gebruikt {size} geheugen."),
     takes_more_than: |size| {
         format!(
             "Gebruikt iets meer dan {size} geheugen van de grafische kaart; dat wordt eerst nagekeken."
         )
+    },
+    takes_more_memory_than: |size| {
+        format!("Gebruikt ongeveer twee keer {size} geheugen; dat wordt eerst nagekeken.")
     },
     reduced: |features, tokens| {
         format!(
@@ -169,11 +187,12 @@ pub const DUTCH: Model = Model {
     keep_copy: |size| format!("Bewaar een kopie in deze browser voor het volgende bezoek ({size})"),
     preparing: "Wordt voorbereid …",
     other_tab: "Een ander tabblad is het aan het laden …",
-    in_other_tab: "Een ander tabblad heeft het al op de grafische kaart en antwoordt ook voor dit tabblad; zo kost het maar één keer geheugen. Gaat dat tabblad dicht, dan laadt dit tabblad het.",
+    in_other_tab: "Een ander tabblad heeft het al geladen en antwoordt ook voor dit tabblad; zo kost het maar één keer geheugen. Gaat dat tabblad dicht, dan laadt dit tabblad het.",
     done_of: |done, total, a_second| format!("{done} van {total} · {a_second}/s"),
     copying: "Wordt naar deze browser gekopieerd",
     checking: "Het bestand op dit apparaat wordt gecontroleerd",
     uploading: "Wordt op de grafische kaart geladen",
+    reading: "Wordt in het geheugen geladen",
     progress: "Het model wordt geladen",
     pause: "Pauzeren",
     nothing_downloaded: "van dit apparaat gelezen, niets gedownload",
@@ -199,11 +218,14 @@ pub const DUTCH: Model = Model {
     not_kept: "Nee",
     part_kept: |size| format!("{size} ervan"),
     gpu: "Grafische kaart",
+    runs_on: "Draait op",
+    processor: "de processor, zonder grafische kaart",
     name_hidden: "naam door de browser verborgen",
     in_bytes: "rekent met bytes",
     in_floats: "rekent met kommagetallen",
     subgroups: "subgroepen",
     gpu_memory: "Videogeheugen",
+    main_memory: "Geheugen",
     memory: |weights, cache, scratch| {
         format!("{weights} gewichten + {cache} cache + {scratch} werkruimte")
     },

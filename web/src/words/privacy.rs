@@ -29,7 +29,6 @@ part! {
         some_since,
         check,
         blocked,
-        blocked_page,
         open,
     }
 }
@@ -37,8 +36,8 @@ part! {
 pub const ENGLISH: Privacy = Privacy {
     title: "Private by construction",
     enforced: "What is enforced",
-    no_server: "The model runs on your GPU. There is no server that reads texts: this site only hands out files.",
-    no_server_at_all: "The model runs on your GPU. There is no server at all: this page is one file on your own device.",
+    no_server: "The model runs on your own device. There is no server that reads texts: this site only hands out files.",
+    no_server_at_all: "The model runs on your own device. There is no server at all: this page is one file on your own device.",
     policy: "The page's Content-Security-Policy says `connect-src 'self'`: your browser refuses requests to any other site, from the page and from the engine.",
     policy_of_bundle: "The page's Content-Security-Policy says `connect-src 'none'`: your browser refuses every request, from the page and from the engine.",
     kept: "Model, last text, feature list and an open list of products stay in this browser's storage until you delete them. No cookies, no analytics, no outside fonts or scripts.",
@@ -62,15 +61,14 @@ pub const ENGLISH: Privacy = Privacy {
     some_since: "Some of them since the model was loaded.",
     check: "Try to reach another site",
     blocked: "Refused by your browser, for page and engine",
-    blocked_page: "Refused by your browser",
     open: "Not refused: this copy of Hangtag is served without its policy",
 };
 
 pub const DUTCH: Privacy = Privacy {
     title: "Privé van opzet",
     enforced: "Wat is afgedwongen",
-    no_server: "Het model draait op je eigen grafische kaart. Er is geen server die teksten leest: deze website geeft alleen bestanden.",
-    no_server_at_all: "Het model draait op je eigen grafische kaart. Er is helemaal geen server: deze pagina is één bestand op je eigen apparaat.",
+    no_server: "Het model draait op je eigen apparaat. Er is geen server die teksten leest: deze website geeft alleen bestanden.",
+    no_server_at_all: "Het model draait op je eigen apparaat. Er is helemaal geen server: deze pagina is één bestand op je eigen apparaat.",
     policy: "De Content-Security-Policy van de pagina zegt `connect-src 'self'`: je browser weigert verzoeken aan elke andere website, van de pagina en van het model.",
     policy_of_bundle: "De Content-Security-Policy van de pagina zegt `connect-src 'none'`: je browser weigert elk verzoek, van de pagina en van het model.",
     kept: "Model, laatste tekst, kenmerken en een open productlijst blijven in de opslag van deze browser tot je ze verwijdert. Geen cookies, geen statistieken, geen lettertypen of scripts van elders.",
@@ -97,7 +95,6 @@ pub const DUTCH: Privacy = Privacy {
     some_since: "Een deel daarvan sinds het model is geladen.",
     check: "Probeer een andere website te bereiken",
     blocked: "Geweigerd door je browser, voor pagina en model",
-    blocked_page: "Geweigerd door je browser",
     open: "Niet geweigerd: deze kopie van Hangtag wordt zonder haar beveiliging aangeboden",
 };
 

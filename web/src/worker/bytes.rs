@@ -1,16 +1,16 @@
 //! An opened model's bytes: from the site, from this browser or from the person's own files.
 
-use hangtag_web::protocol::{Failure, FailureKind, Storage};
+use crate::protocol::{Failure, FailureKind, Storage};
 use hangtag_weights::Gguf;
 
+use super::backend::Backend;
 use super::download::RangeSource;
 use super::failure::Halt;
 use super::files::Files;
 use super::line::Wishes;
 use super::meter::Meter;
-use super::open::{OpenModel, Opener, Source};
+use super::open::{OpenModel, Source};
 use super::own;
-use super::session::extract_failure;
 use super::shelf;
 use super::source::BlobSource;
 
@@ -28,18 +28,18 @@ pub struct Bytes {
 
 impl OpenModel {
     /// Has the bytes ready. `keep`: copies the person's own files into the browser's storage.
-    pub async fn bytes(
+    pub async fn bytes<B: Backend>(
         &mut self,
-        opener: &Opener<'_>,
+        files: &Files,
+        backend: &mut B,
         keep: bool,
         wishes: &Wishes,
     ) -> Result<Bytes, Halt> {
-        let files = opener.files;
         let meter = &mut Meter::new(self.manifest.total_size());
         let (sources, storage, downloaded_bytes) = match &self.source {
             Source::Site(url) => {
                 let url = url.clone();
-                self.refuse_what_cannot_fit(opener, &url).await?;
+                self.refuse_what_cannot_fit(files, backend, &url).await?;
                 self.fetched(&url, files, wishes, meter).await?
             }
             Source::Own(own) => {
@@ -62,8 +62,13 @@ impl OpenModel {
     }
 
     /// Asks the site for the headers alone where the whole would have to be downloaded.
-    async fn refuse_what_cannot_fit(&self, opener: &Opener<'_>, url: &str) -> Result<(), Failure> {
-        if opener.files.kept_bytes_of(&self.manifest).await >= self.manifest.total_size() {
+    async fn refuse_what_cannot_fit<B: Backend>(
+        &self,
+        files: &Files,
+        backend: &mut B,
+        url: &str,
+    ) -> Result<(), Failure> {
+        if files.kept_bytes_of(&self.manifest).await >= self.manifest.total_size() {
             return Ok(());
         }
         let part = |file: &hangtag_weights::ManifestFile| RangeSource {
@@ -74,8 +79,8 @@ impl OpenModel {
         let Ok(gguf) = Gguf::open(self.manifest.files.iter().map(part).collect()).await else {
             return Ok(());
         };
-        match opener.try_fit(&gguf) {
-            Err(error) if error.is_memory() => Err(extract_failure(error)),
+        match backend.fit(&gguf).await {
+            Err(failure) if failure.kind == FailureKind::OutOfMemory => Err(failure),
             _ => Ok(()),
         }
     }

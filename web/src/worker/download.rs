@@ -1,7 +1,7 @@
 //! Downloads that go on where they stopped.
 
+use crate::protocol::{Failure, FailureKind};
 use gloo_timers::future::TimeoutFuture;
-use hangtag_web::protocol::{Failure, FailureKind};
 use hangtag_weights::source::check_range;
 use hangtag_weights::{ByteSource, SourceError};
 use js_sys::{Reflect, Uint8Array};

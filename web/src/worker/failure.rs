@@ -1,6 +1,6 @@
 //! From errors of the browser and of the engine to what the page can show.
 
-use hangtag_web::protocol::{Failure, FailureKind};
+use crate::protocol::{Failure, FailureKind};
 use wasm_bindgen::{JsCast, JsValue};
 
 /// Why loading ended early.

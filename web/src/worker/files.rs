@@ -1,7 +1,7 @@
 //! A package's files: kept ones are checked, missing ones are fetched, and what is fetched is kept.
 
+use crate::protocol::{Failure, FailureKind, FromWorker, LoadStep, Storage};
 use gloo_timers::future::TimeoutFuture;
-use hangtag_web::protocol::{Failure, FailureKind, FromWorker, LoadStep, Storage};
 use hangtag_weights::hash::{Sha256Hasher, sha256_source};
 use hangtag_weights::{Manifest, ManifestFile};
 use js_sys::{Array, Uint8Array};

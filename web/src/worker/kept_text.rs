@@ -1,7 +1,7 @@
 //! The small texts of a package, manifest and model card, kept for visits without a network. The large files are in
 //! `files.rs`.
 
-use hangtag_web::protocol::Failure;
+use crate::protocol::Failure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Cache, Response};

@@ -4,13 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use crate::isolation::foreign_request_is_blocked;
+use crate::locks::Lock;
+use crate::observe::observe_requests;
+use crate::protocol::{Failure, FailureKind, FromWorker, Loaded, RunId, ToWorker};
+use crate::share::Between;
 use futures_channel::mpsc::UnboundedSender;
 use gloo::events::EventListener;
-use hangtag_web::isolation::foreign_request_is_blocked;
-use hangtag_web::locks::Lock;
-use hangtag_web::observe::observe_requests;
-use hangtag_web::protocol::{Failure, FailureKind, FromWorker, Loaded, RunId, ToWorker};
-use hangtag_web::share::Between;
 use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;

@@ -1,6 +1,6 @@
 //! Progress of loading, told to the page a few times a second.
 
-use hangtag_web::protocol::{FromWorker, LoadStep};
+use crate::protocol::{FromWorker, LoadStep};
 
 use super::line::{now_ms, post};
 

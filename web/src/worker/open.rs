@@ -2,20 +2,18 @@
 
 use std::iter;
 
-use hangtag_engine::{EngineOptions, GpuInfo, MemoryPlan};
-use hangtag_extract::{ExtractError, Extractor};
+use crate::chosen::{Choice, Picked, choice, files_of};
+use crate::protocol::{Failure, FailureKind, Origin, Package, Place};
 use hangtag_task::TASK_VERSION;
-use hangtag_web::chosen::{Choice, Picked, choice, files_of};
-use hangtag_web::protocol::{Failure, FailureKind, Fit, Origin, Package, Place};
 use hangtag_weights::manifest::MANIFEST_FILE;
-use hangtag_weights::{ByteSource, Gguf, Manifest, ManifestFile, Metadata};
+use hangtag_weights::{Gguf, Manifest, ManifestFile, Metadata};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, File};
 
+use super::backend::Backend;
 use super::failure::{describe, of_kind};
 use super::files::Files;
 use super::kept_text;
-use super::session::extract_failure;
 use super::shelf;
 use super::source::BlobSource;
 
@@ -49,19 +47,21 @@ pub enum Source {
     Kept,
 }
 
-/// Opens models for one GPU.
-pub struct Opener<'a> {
+/// Opens models for a backend.
+pub struct Opener<'a, B> {
     /// The browser's storage.
     pub files: &'a Files,
-    /// The GPU.
-    pub gpu: &'a GpuInfo,
-    /// The usual sizes.
-    pub options: EngineOptions,
+    /// What they are to run on.
+    pub backend: &'a mut B,
 }
 
-impl Opener<'_> {
+impl<B: Backend> Opener<'_, B> {
     /// Opens the model at `place`; `own` are the files that came with the wish.
-    pub async fn open(&self, place: Place, own: Vec<File>) -> Result<Option<OpenModel>, Failure> {
+    pub async fn open(
+        &mut self,
+        place: Place,
+        own: Vec<File>,
+    ) -> Result<Option<OpenModel>, Failure> {
         match place {
             Place::Nowhere => Ok(None),
             Place::Site { package_url } => self.site(package_url).await.map(Some),
@@ -88,7 +88,7 @@ impl Opener<'_> {
         Ok(OpenModel { package, manifest, source: Source::Site(url) })
     }
 
-    async fn kept(&self, id: &str) -> Result<OpenModel, Failure> {
+    async fn kept(&mut self, id: &str) -> Result<OpenModel, Failure> {
         let gone = || {
             let message =
                 "the browser has deleted the model that was kept here: choose its file again";
@@ -105,11 +105,11 @@ impl Opener<'_> {
         for file in &manifest.files {
             sources.push(self.files.unchecked(file).await.ok_or_else(gone)?);
         }
-        package.fit = Some(self.fit(&open_gguf(sources).await?)?);
+        package.fit = Some(self.backend.fit(&open_gguf(sources).await?).await?);
         Ok(OpenModel { package, manifest, source: Source::Kept })
     }
 
-    async fn own(&self, own: Vec<File>) -> Result<OpenModel, Failure> {
+    async fn own(&mut self, own: Vec<File>) -> Result<OpenModel, Failure> {
         let refused = |words: String| Failure::new(FailureKind::Model, words);
         let pick = |file: &File| Picked { name: file.name(), size: file.size() as u64 };
         let picked: Vec<Picked> = own.iter().map(pick).collect();
@@ -136,41 +136,14 @@ impl Opener<'_> {
     }
 
     async fn finish(
-        &self,
+        &mut self,
         mut package: Package,
         manifest: Manifest,
         files: Vec<File>,
     ) -> Result<OpenModel, Failure> {
-        package.fit = Some(self.fit(&open_gguf(sources_of(&files)).await?)?);
+        package.fit = Some(self.backend.fit(&open_gguf(sources_of(&files)).await?).await?);
         package.kept_bytes = self.files.kept_bytes_of(&manifest).await;
         Ok(OpenModel { package, manifest, source: Source::Own(files) })
-    }
-
-    /// What a model needs, or that it cannot fit.
-    pub fn fit<S: ByteSource>(&self, gguf: &Gguf<S>) -> Result<Fit, Failure> {
-        let fitted = self.try_fit(gguf).map_err(extract_failure)?;
-        Ok(fit(&fitted.1, &fitted.0, &self.options))
-    }
-
-    /// The sizes with which a model fits, and what it then needs.
-    pub fn try_fit<S: ByteSource>(
-        &self,
-        gguf: &Gguf<S>,
-    ) -> Result<(EngineOptions, MemoryPlan), ExtractError> {
-        Extractor::fit(gguf, self.gpu, &self.options)
-    }
-}
-
-/// For the page: what a model takes with `options`, where `usual` were wished for.
-pub fn fit(plan: &MemoryPlan, options: &EngineOptions, usual: &EngineOptions) -> Fit {
-    Fit {
-        weights_bytes: plan.weights_bytes,
-        kv_cache_bytes: plan.kv_cache_bytes,
-        scratch_bytes: plan.scratch_bytes,
-        context_tokens: options.context_tokens,
-        rows: options.max_rows,
-        is_reduced: (options.context_tokens, options.max_rows)
-            != (usual.context_tokens, usual.max_rows),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The person's own files: compared with what a manifest promises, and copied into the browser's storage if that is wished.
 
-use hangtag_web::locks::{Lock, lock, try_lock};
-use hangtag_web::protocol::{Failure, FailureKind, FromWorker, LoadStep, Storage};
-use hangtag_web::units::bytes;
-use hangtag_web::words::Language::English;
+use crate::locks::{Lock, lock, try_lock};
+use crate::protocol::{Failure, FailureKind, FromWorker, LoadStep, Storage};
+use crate::units::bytes;
+use crate::words::Language::English;
 use hangtag_weights::hash::sha256_source;
 use hangtag_weights::{ByteSource, Manifest, ManifestFile};
 use wasm_bindgen::JsValue;

@@ -5,10 +5,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::locks::{Lock, lock, try_lock};
+use crate::protocol::{Loaded, ToWorker};
+use crate::share::{Between, Open, channel_name};
 use gloo::events::EventListener;
-use hangtag_web::locks::{Lock, lock, try_lock};
-use hangtag_web::protocol::{Loaded, ToWorker};
-use hangtag_web::share::{Between, Open, channel_name};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{BroadcastChannel, MessageEvent};

@@ -1,32 +1,32 @@
-//! The session with one page: one model, one engine, one question at a time.
+//! The session with one page: one model, one backend, one question at a time.
 
 use std::ops::ControlFlow;
 
+use crate::locks::Lock;
+use crate::protocol::{
+    Failure, FailureKind, FromWorker, LoadStep, Loaded, Place, RunId, RunStats, RunStep, ToWorker,
+    VERSION,
+};
+use crate::share::run_of;
 use futures_channel::mpsc::{UnboundedReceiver, unbounded};
-use hangtag_engine::{EngineError, EngineOptions, Gpu, GpuInfo, GpuOptions, LoadProgress};
+use hangtag_engine::EngineError;
 use hangtag_extract::{ExtractError, Extraction, Extractor, Progress};
 use hangtag_task::Feature;
-use hangtag_web::locks::Lock;
-use hangtag_web::protocol::{
-    Failure, FailureKind, Fit, FromWorker, LoadStep, Loaded, Place, RunId, RunStats, RunStep,
-    ToWorker, VERSION,
-};
-use hangtag_web::share::run_of;
-use hangtag_weights::{Gguf, Manifest};
+use hangtag_weights::Manifest;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::File;
 
+use super::backend::Backend;
 use super::failure::{Halt, of_kind};
 use super::files::Files;
 use super::line::{Asker, Queue, Wishes, Work, listen, now_ms, post};
-use super::meter::{Meter, Step};
-use super::open::{self, OpenModel, Opener, Source};
+use super::open::{OpenModel, Opener, Source};
 use super::seat::Seat;
 use super::shelf;
 use super::source::BlobSource;
 
 /// Starts listening; returns at once.
-pub fn start() {
+pub fn start<B: Backend + 'static>(backend: B) {
     std::panic::set_hook(Box::new(|info| {
         let failure = Failure::new(FailureKind::Internal, format!("The engine broke down: {info}"));
         post(&FromWorker::Failed { run: None, failure });
@@ -34,15 +34,19 @@ pub fn start() {
     let (sender, receiver) = unbounded();
     let (wishes, queue) = (Wishes::default(), Queue(sender));
     listen(wishes.clone(), queue.clone());
-    spawn_local(serve(wishes, queue, receiver));
+    spawn_local(serve(backend, wishes, queue, receiver));
     post(&FromWorker::Hello { version: VERSION });
 }
 
-async fn serve(wishes: Wishes, queue: Queue, mut all: UnboundedReceiver<Work>) {
+async fn serve<B: Backend>(
+    backend: B,
+    wishes: Wishes,
+    queue: Queue,
+    mut all: UnboundedReceiver<Work>,
+) {
     let files = Files::open().await;
-    let options = EngineOptions::default();
-    let (gpu, found, open, seat, model) = (None, None, None, Seat::Alone, None);
-    let mut session = Session { wishes, queue, files, options, gpu, found, open, seat, model };
+    let (open, seat, model) = (None, Seat::Alone, None);
+    let mut session = Session { wishes, queue, files, backend, open, seat, model };
     while let Ok(work) = all.recv().await {
         match work {
             Work::Page(message, own) => session.serve_page(message, own).await,
@@ -55,35 +59,31 @@ async fn serve(wishes: Wishes, queue: Queue, mut all: UnboundedReceiver<Work>) {
     }
 }
 
-struct Session {
+struct Session<B: Backend> {
     wishes: Wishes,
     queue: Queue,
     files: Files,
-    /// The usual sizes, and the page's limit.
-    options: EngineOptions,
-    /// Opened to see whether there is one; the model takes it.
-    gpu: Option<Gpu>,
-    found: Option<GpuInfo>,
+    backend: B,
     open: Option<OpenModel>,
     /// The place among the workers of all tabs that want the open model.
     seat: Seat,
     /// None for a guest.
-    model: Option<Running>,
+    model: Option<Running<B::Decoder>>,
 }
 
-/// A model on the GPU.
-struct Running {
-    extractor: Extractor,
+/// A model that answers.
+struct Running<D> {
+    extractor: Extractor<D>,
     loaded: Loaded,
     /// Where it came from, to load it again with smaller sizes.
     sources: Vec<BlobSource>,
 }
 
-impl Session {
+impl<B: Backend> Session<B> {
     async fn serve_page(&mut self, message: ToWorker, own: Vec<File>) {
         match message {
             ToWorker::Open { place, memory_limit_bytes } => {
-                self.options.memory_limit_bytes = memory_limit_bytes;
+                self.backend.limit_memory(memory_limit_bytes);
                 self.open(place, own).await;
             }
             ToWorker::Load { keep } => self.load(keep).await,
@@ -183,36 +183,14 @@ impl Session {
     }
 
     async fn try_open(&mut self, place: Place, own: Vec<File>) -> Result<FromWorker, Failure> {
-        let found = self.find_gpu().await?;
-        let opener = Opener { files: &self.files, gpu: &found, options: self.options };
+        let device = self.backend.device().await?;
+        let mut opener = Opener { files: &self.files, backend: &mut self.backend };
         let open = opener.open(place, own).await?;
-        let gpu = hangtag_web::protocol::Gpu {
-            name: found.name.clone(),
-            is_software: found.is_software,
-            subgroups: found.tier.subgroups,
-            integer_dot: found.tier.integer_dot,
-        };
         self.model = None;
         self.leave_seat();
         self.open = open;
         let package = self.open.as_ref().map(|open| open.package.clone());
-        Ok(FromWorker::Opened { package, gpu })
-    }
-
-    async fn find_gpu(&mut self) -> Result<GpuInfo, Failure> {
-        if let Some(found) = &self.found {
-            return Ok(found.clone());
-        }
-        let gpu = Gpu::request(&GpuOptions::default()).await.map_err(engine_failure)?;
-        let found = gpu.describe().clone();
-        if found.is_software {
-            // Stop is heard between steps; a CPU in the role of a GPU would take minutes for a full one. No step may be
-            // shorter than one token of every row.
-            self.options.step_tokens = self.options.max_rows;
-        }
-        self.gpu = Some(gpu);
-        self.found = Some(found.clone());
-        Ok(found)
+        Ok(FromWorker::Opened { package, device })
     }
 
     async fn tell_shelf(&self) {
@@ -256,51 +234,28 @@ impl Session {
         }
     }
 
-    async fn try_load(&mut self, keep: bool) -> Result<Running, Halt> {
-        let found = self.find_gpu().await?;
+    async fn try_load(&mut self, keep: bool) -> Result<Running<B::Decoder>, Halt> {
         let open = self.open.as_mut().ok_or_else(not_loaded)?;
         let started_ms = now_ms();
-        let opener = Opener { files: &self.files, gpu: &found, options: self.options };
-        let bytes = open.bytes(&opener, keep, &self.wishes).await?;
-        let extractor = self.on_gpu(&bytes.sources, self.options).await?;
+        let bytes = open.bytes(&self.files, &mut self.backend, keep, &self.wishes).await?;
+        let (extractor, fit) = match self.backend.load(&bytes.sources).await {
+            Ok(loaded) => loaded,
+            Err(failure) => {
+                if failure.kind == FailureKind::Model {
+                    self.doubt().await;
+                }
+                return Err(failure.into());
+            }
+        };
         let loaded = Loaded {
             storage: bytes.storage,
             id: bytes.id,
             downloaded_bytes: bytes.downloaded_bytes,
-            fit: self.fit_of(&extractor),
+            fit,
             seconds: (now_ms() - started_ms) / 1e3,
             in_other_tab: false,
         };
         Ok(Running { extractor, loaded, sources: bytes.sources })
-    }
-
-    fn fit_of(&self, extractor: &Extractor) -> Fit {
-        open::fit(extractor.engine().memory(), extractor.engine().options(), &self.options)
-    }
-
-    /// Puts a model onto the GPU, with smaller sizes than `options` where memory is short.
-    async fn on_gpu(
-        &mut self,
-        sources: &[BlobSource],
-        mut options: EngineOptions,
-    ) -> Result<Extractor, Failure> {
-        loop {
-            let gpu = match self.gpu.take() {
-                Some(gpu) => gpu,
-                None => Gpu::request(&GpuOptions::default()).await.map_err(engine_failure)?,
-            };
-            match (load_extractor(sources.to_vec(), gpu, options).await, options.smaller()) {
-                (Err(error), Some(smaller)) if error.is_memory() => options = smaller,
-                (Err(error), _) => {
-                    let failure = extract_failure(error);
-                    if failure.kind == FailureKind::Model {
-                        self.doubt().await;
-                    }
-                    return Err(failure);
-                }
-                (Ok(extractor), _) => return Ok(extractor),
-            }
-        }
     }
 
     /// Has kept files hashed at the next load.
@@ -310,17 +265,15 @@ impl Session {
         }
     }
 
-    /// Whether the model is on the GPU again with smaller sizes, after its memory has run out at work.
+    /// Whether the model is loaded again with smaller sizes, after its memory has run out at work.
     async fn shrink(&mut self) -> bool {
         let Some(Running { extractor, mut loaded, sources }) = self.model.take() else {
             return false;
         };
-        let smaller = extractor.engine().options().smaller();
-        // Its memory is free before the next asks for some.
-        drop(extractor);
-        let Some(options) = smaller else { return false };
-        let Ok(extractor) = self.on_gpu(&sources, options).await else { return false };
-        loaded.fit = self.fit_of(&extractor);
+        let Some((extractor, fit)) = self.backend.load_smaller(extractor, &sources).await else {
+            return false;
+        };
+        loaded.fit = fit;
         post(&FromWorker::Loaded { model: loaded.clone() });
         self.model = Some(Running { extractor, loaded, sources });
         true
@@ -486,20 +439,6 @@ fn ran_out(answer: &FromWorker) -> bool {
     matches!(answer, FromWorker::Failed { failure, .. } if failure.kind == FailureKind::OutOfMemory)
 }
 
-async fn load_extractor(
-    sources: Vec<BlobSource>,
-    gpu: Gpu,
-    options: EngineOptions,
-) -> Result<Extractor, ExtractError> {
-    let gguf = Gguf::open(sources).await.map_err(|error| ExtractError::Load(error.into()))?;
-    let mut meter = None;
-    let report = move |progress: LoadProgress| {
-        let meter = meter.get_or_insert_with(|| Meter::new(progress.total_bytes));
-        meter.report(Step::Uploading, progress.loaded_bytes);
-    };
-    Extractor::load(gguf, gpu, options, report).await
-}
-
 /// The answer to a part of a list. A text that cannot be read is told with the others; what lies in the engine ends the run.
 fn part(run: RunId, results: Vec<Result<Extraction, ExtractError>>) -> FromWorker {
     let mut told = Vec::with_capacity(results.len());
@@ -551,7 +490,8 @@ pub fn extract_failure(error: ExtractError) -> Failure {
     }
 }
 
-fn engine_failure(error: EngineError) -> Failure {
+/// For the page: a failure of the engine.
+pub fn engine_failure(error: EngineError) -> Failure {
     let kind = match &error {
         EngineError::NoGpu(_) => FailureKind::NoGpu,
         EngineError::DeviceLost(_) => FailureKind::DeviceLost,

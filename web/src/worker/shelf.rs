@@ -1,6 +1,6 @@
 //! The models that are kept whole in the browser's private file system: a manifest beside the files of each.
 
-use hangtag_web::protocol::{KeptModel, Shelf};
+use crate::protocol::{KeptModel, Shelf};
 use hangtag_weights::Manifest;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;

@@ -20,6 +20,11 @@ impl BlobSource {
         Self { name: name.into(), blob }
     }
 
+    /// The file itself.
+    pub fn blob(&self) -> &Blob {
+        &self.blob
+    }
+
     async fn read_now(&self, offset: u64, length: usize) -> Result<Vec<u8>, JsValue> {
         let (start, end) = (offset as f64, offset as f64 + length as f64);
         let slice = self.blob.slice_with_f64_and_f64(start, end)?;

@@ -3,7 +3,6 @@
 mod answerers;
 pub use answerers::given;
 pub mod args;
-mod candle;
 mod journal;
 mod processor;
 mod server;

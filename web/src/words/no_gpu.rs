@@ -1,8 +1,10 @@
-//! Words of the page of a browser that cannot run the model.
+//! Words for a browser without a usable GPU.
 
 part! {
-    /// The page of a browser that cannot run the model. Backticks are around code, `**` around what a setting is called.
-    Unsupported {
+    /// A browser without a usable GPU. Backticks are around code, `**` around what a setting is called.
+    NoGpu {
+        slow,
+        on_processor,
         insecure,
         insecure_reason,
         missing,
@@ -24,11 +26,13 @@ part! {
     }
 }
 
-pub const ENGLISH: Unsupported = Unsupported {
+pub const ENGLISH: NoGpu = NoGpu {
+    slow: "Slow: the processor answers",
+    on_processor: "This browser gives Hangtag no graphics processor, so the same model runs on the main one: a feature takes about a second, and reading a long text some more. Small models only.",
     insecure: "This address is not secure enough for WebGPU",
     insecure_reason: "Browsers offer WebGPU only over https, or at localhost and 127.0.0.1. Open the page at such an address.",
     missing: "This browser does not offer WebGPU",
-    missing_reason: "Hangtag runs its language model on your own GPU, and WebGPU is the browser's way to it. Without it there is nothing that could read your text: it is never sent to a server instead.",
+    missing_reason: "Hangtag is made for your own GPU, and WebGPU is the browser's way to it.",
     no_adapter: "WebGPU is here, but no GPU could be used",
     no_adapter_reason: "Often hardware acceleration is switched off, or the driver is on the browser's block list.",
     browser_said: "What the browser said",
@@ -45,11 +49,13 @@ pub const ENGLISH: Unsupported = Unsupported {
     firefox_elsewhere: "Elsewhere: in `about:config` set `dom.webgpu.enabled` to true, and `gfx.webgpu.ignore-blocklist` if that is not enough.",
 };
 
-pub const DUTCH: Unsupported = Unsupported {
+pub const DUTCH: NoGpu = NoGpu {
+    slow: "Langzaam: de processor antwoordt",
+    on_processor: "Deze browser geeft Hangtag geen grafische kaart, dus draait hetzelfde model op de gewone processor: een kenmerk duurt ongeveer een seconde, en een lange tekst lezen wat meer. Alleen kleine modellen.",
     insecure: "Dit adres is niet veilig genoeg voor WebGPU",
     insecure_reason: "Browsers bieden WebGPU alleen via https aan, of op localhost en 127.0.0.1. Open de pagina op zo'n adres.",
     missing: "Deze browser heeft geen WebGPU",
-    missing_reason: "Hangtag laat zijn taalmodel op je eigen grafische kaart draaien, en WebGPU is de weg daarheen. Zonder WebGPU is er niets dat je tekst kan lezen: hij wordt nooit in plaats daarvan naar een server gestuurd.",
+    missing_reason: "Hangtag is gemaakt voor je eigen grafische kaart, en WebGPU is de weg daarheen.",
     no_adapter: "WebGPU is er, maar er is geen bruikbare grafische kaart",
     no_adapter_reason: "Vaak staat hardwareversnelling uit, of weigert de browser het stuurprogramma.",
     browser_said: "Wat de browser zei",
