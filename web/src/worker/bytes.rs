@@ -61,7 +61,7 @@ impl OpenModel {
         Ok(Bytes { sources, storage, id, downloaded_bytes })
     }
 
-    /// Asks the site for the headers alone where the whole would have to be downloaded.
+    /// Asks the site for the headers alone, and the GPU for the room, where the whole would have to be downloaded.
     async fn refuse_what_cannot_fit(&self, opener: &Opener<'_>, url: &str) -> Result<(), Failure> {
         if opener.files.kept_bytes_of(&self.manifest).await >= self.manifest.total_size() {
             return Ok(());
@@ -74,7 +74,7 @@ impl OpenModel {
         let Ok(gguf) = Gguf::open(self.manifest.files.iter().map(part).collect()).await else {
             return Ok(());
         };
-        match opener.try_fit(&gguf) {
+        match opener.try_room(&gguf).await {
             Err(error) if error.is_memory() => Err(extract_failure(error)),
             _ => Ok(()),
         }

@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use hangtag_engine::{EngineOptions, GpuInfo, MemoryPlan};
+use hangtag_engine::{EngineOptions, Gpu, GpuInfo, MemoryPlan};
 use hangtag_extract::{ExtractError, Extractor};
 use hangtag_task::TASK_VERSION;
 use hangtag_web::chosen::{Choice, Picked, choice, files_of};
@@ -55,6 +55,8 @@ pub struct Opener<'a> {
     pub files: &'a Files,
     /// The GPU.
     pub gpu: &'a GpuInfo,
+    /// Itself, if there is to be loaded.
+    pub room: Option<&'a Gpu>,
     /// The usual sizes.
     pub options: EngineOptions,
 }
@@ -152,8 +154,16 @@ impl Opener<'_> {
         Ok(fit(&fitted.1, &fitted.0, &self.options))
     }
 
+    /// Whether a model fits, and the GPU has the room for it now.
+    pub async fn try_room<S: ByteSource>(&self, gguf: &Gguf<S>) -> Result<(), ExtractError> {
+        match self.room {
+            Some(gpu) => Extractor::fit_now(gguf, gpu, &self.options).await.map(drop),
+            None => self.try_fit(gguf).map(drop),
+        }
+    }
+
     /// The sizes with which a model fits, and what it then needs.
-    pub fn try_fit<S: ByteSource>(
+    fn try_fit<S: ByteSource>(
         &self,
         gguf: &Gguf<S>,
     ) -> Result<(EngineOptions, MemoryPlan), ExtractError> {

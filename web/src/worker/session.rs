@@ -184,7 +184,8 @@ impl Session {
 
     async fn try_open(&mut self, place: Place, own: Vec<File>) -> Result<FromWorker, Failure> {
         let found = self.find_gpu().await?;
-        let opener = Opener { files: &self.files, gpu: &found, options: self.options };
+        let options = self.options;
+        let opener = Opener { files: &self.files, gpu: &found, room: None, options };
         let open = opener.open(place, own).await?;
         let gpu = hangtag_web::protocol::Gpu {
             name: found.name.clone(),
@@ -258,9 +259,13 @@ impl Session {
 
     async fn try_load(&mut self, keep: bool) -> Result<Running, Halt> {
         let found = self.find_gpu().await?;
+        if self.gpu.is_none() {
+            self.gpu = Some(Gpu::request(&GpuOptions::default()).await.map_err(engine_failure)?);
+        }
         let open = self.open.as_mut().ok_or_else(not_loaded)?;
         let started_ms = now_ms();
-        let opener = Opener { files: &self.files, gpu: &found, options: self.options };
+        let (gpu, room, options) = (&found, self.gpu.as_ref(), self.options);
+        let opener = Opener { files: &self.files, gpu, room, options };
         let bytes = open.bytes(&opener, keep, &self.wishes).await?;
         let extractor = self.on_gpu(&bytes.sources, self.options).await?;
         let loaded = Loaded {
