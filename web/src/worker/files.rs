@@ -15,8 +15,8 @@ use super::line::{Wishes, post};
 use super::meter::{Meter, Step};
 use super::source::BlobSource;
 
-/// Files up to this size are hashed on every visit, which takes about a second; larger ones only until their marker
-/// says that they were found right.
+/// Models up to this size are hashed on every visit, which takes about a second; the files of larger ones only until their
+/// markers say that they were found right.
 const ALWAYS_HASHED_BYTES: u64 = 256 << 20;
 /// Bytes copied at a time.
 pub const CHUNK_BYTES: usize = 4 << 20;
@@ -187,7 +187,7 @@ impl Keeper<'_> {
         let is_marked = self.folder.file(&mark_name(self.file)).await.is_some();
         let blob = Blob::from(kept);
         let is_right = size == self.file.size
-            && (is_marked && size > ALWAYS_HASHED_BYTES
+            && (is_marked && self.meter.total_bytes() > ALWAYS_HASHED_BYTES
                 || self.hash_of(&blob).await? == self.file.sha256);
         if !is_right {
             remove(self.folder, self.file).await.map_err(Stop::Storage)?;
