@@ -159,7 +159,7 @@ impl Engine {
         let mut wanted = *options;
         loop {
             let (options, memory) = fit(&source, config, &wanted, gpu.describe())?;
-            if gpu.has_room(memory.total_bytes()).await {
+            if gpu.has_room(memory.total_bytes()).await? {
                 return Ok((options, memory));
             }
             wanted = options.smaller().ok_or(EngineError::OutOfMemory { plan: memory })?;
@@ -181,7 +181,7 @@ impl Engine {
         let source = ModelSource::find(gguf, &config)?;
         let memory = plan(&source, &config, &options);
         check_fit(&memory, &config, &options, gpu.describe())?;
-        if !gpu.has_room(memory.total_bytes()).await {
+        if !gpu.has_room(memory.total_bytes()).await? {
             return Err(EngineError::OutOfMemory { plan: memory });
         }
         let scope = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
