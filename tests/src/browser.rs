@@ -2,7 +2,10 @@
 
 mod chromium;
 mod firefox;
+mod memory;
 mod tasks;
+
+pub use memory::Memory;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -15,7 +18,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use thirtyfour::prelude::*;
 
-/// How long anything on the page may take: software GPUs are slow, and a test fails by its own message, not by this.
+/// How long anything on the page may take if nothing else is said: software GPUs are slow, and a test fails by its own message,
+/// not by this.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Whose browser it is.
@@ -43,6 +47,8 @@ pub struct BrowserOptions {
     pub net_log: bool,
     /// Write down every task, for [`Browser::recorded_tasks`]; of Chromium only.
     pub tasks: bool,
+    /// How long anything on the page may take; ten minutes if not given.
+    pub patience: Option<Duration>,
 }
 
 /// A running browser with a profile of its own. Dropping it ends browser and driver.
@@ -52,6 +58,7 @@ pub struct Browser {
     port: u16,
     profile: TempDir,
     kind: Kind,
+    patience: Duration,
 }
 
 impl Browser {
@@ -72,10 +79,11 @@ impl Browser {
             ),
         };
         let (process, port) = start_driver(command)?;
-        let mut browser = Self { driver: None, process, port, profile, kind: options.kind };
+        let (kind, patience) = (options.kind, options.patience.unwrap_or(PATIENCE));
+        let mut browser = Self { driver: None, process, port, profile, kind, patience };
         let address = format!("http://127.0.0.1:{port}");
-        let driver = WebDriver::builder(address, caps).request_timeout(PATIENCE).connect().await?;
-        driver.set_script_timeout(PATIENCE).await?;
+        let driver = WebDriver::builder(address, caps).request_timeout(patience).connect().await?;
+        driver.set_script_timeout(patience).await?;
         browser.driver = Some(driver);
         Ok(browser)
     }
@@ -234,7 +242,7 @@ impl Browser {
             if let Some(value) = found().await? {
                 return Ok(value);
             }
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > self.patience {
                 let page: String = self.script("return document.body.innerText", vec![]).await?;
                 let log = self
                     .driver()
@@ -242,7 +250,8 @@ impl Browser {
                     .await
                     .map(|log| format!("{log:?}"))
                     .unwrap_or_default();
-                bail!("{problem} within {PATIENCE:?}. The page:\n{page}\nIts console:\n{log}");
+                let patience = self.patience;
+                bail!("{problem} within {patience:?}. The page:\n{page}\nIts console:\n{log}");
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -261,6 +270,14 @@ impl Browser {
             Kind::Chromium => chromium::logged_requests(self.profile.path()),
             Kind::Firefox => firefox::logged_requests(self.profile.path()),
         }
+    }
+
+    /// What its processes have of the computer's memory now. Linux tells; elsewhere it is an error.
+    ///
+    /// # Errors
+    /// When the system does not tell, or no page is open.
+    pub fn memory(&self) -> Result<Memory> {
+        memory::of_descendants(self.process.id())
     }
 
     fn shut_down(&mut self) {

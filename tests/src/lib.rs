@@ -4,6 +4,7 @@ pub mod browser;
 pub mod compare;
 pub mod engines;
 pub mod exports;
+pub mod full_size;
 pub mod goldens;
 pub mod jobs;
 pub mod recorder;

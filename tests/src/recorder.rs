@@ -5,6 +5,9 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+/// Bytes of an answer that are handed on at a time.
+const PIECE_BYTES: usize = 64 << 10;
+
 /// One request, as the browser sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -17,6 +20,8 @@ pub struct Request {
     /// What the browser wants it for (`Sec-Fetch-Dest`): `script`, `style`, or `empty` for fetches, as those of the service
     /// worker are.
     pub destination: String,
+    /// Bytes of the answer so far, its headers included.
+    pub answered_bytes: u64,
 }
 
 /// A listener on a free port of 127.0.0.1 that hands every request on to one server.
@@ -84,13 +89,24 @@ fn hand_on(
     let destination = head.lines().find_map(|line| line.strip_prefix("Sec-Fetch-Dest: "));
     let destination = destination.unwrap_or_default().to_owned();
     let (method, target) = (word(), word());
-    lock(requests).push(Request { method, target, has_range, destination });
+    let index = {
+        let mut requests = lock(requests);
+        requests.push(Request { method, target, has_range, destination, answered_bytes: 0 });
+        requests.len() - 1
+    };
 
     let is_kept = |line: &&str| !line.to_ascii_lowercase().starts_with("connection:");
     let lines: Vec<&str> = head.lines().filter(is_kept).collect();
     let mut upstream = TcpStream::connect(server)?;
     write!(upstream, "{}\r\nConnection: close\r\n\r\n", lines.join("\r\n"))?;
     upstream.write_all(&received[end + 4..])?;
-    io::copy(&mut upstream, &mut browser)?;
-    browser.shutdown(Shutdown::Both)
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let count = upstream.read(&mut piece)?;
+        if count == 0 {
+            return browser.shutdown(Shutdown::Both);
+        }
+        browser.write_all(&piece[..count])?;
+        lock(requests)[index].answered_bytes += count as u64;
+    }
 }

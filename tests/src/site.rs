@@ -131,6 +131,13 @@ impl Site {
         self.requests().iter().filter(|request| request.target.contains(".gguf")).count()
     }
 
+    /// Bytes of models' weights that browsers were sent so far.
+    pub fn weight_bytes(&self) -> u64 {
+        let requests = self.requests();
+        let weights = requests.iter().filter(|request| request.target.contains(".gguf"));
+        weights.map(|request| request.answered_bytes).sum()
+    }
+
     fn package_file(&self, name: &str) -> Result<PathBuf> {
         let folder = self.folder.path().join("models").join(name);
         fs::create_dir_all(&folder)?;

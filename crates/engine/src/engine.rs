@@ -144,6 +144,28 @@ impl Engine {
         fit(&ModelSource::find(gguf, config)?, config, options, gpu)
     }
 
+    /// As [`Engine::fit`], with sizes for which the GPU has the memory now: it is asked for all of it, and given it back.
+    ///
+    /// # Errors
+    /// As [`Engine::fit`], or if there is no room even for the smallest sizes.
+    pub async fn fit_now<S: ByteSource>(
+        gguf: &Gguf<S>,
+        config: &ModelConfig,
+        options: &EngineOptions,
+        gpu: &Gpu,
+    ) -> Result<(EngineOptions, MemoryPlan), EngineError> {
+        check_options(options)?;
+        let source = ModelSource::find(gguf, config)?;
+        let mut wanted = *options;
+        loop {
+            let (options, memory) = fit(&source, config, &wanted, gpu.describe())?;
+            if gpu.has_room(memory.total_bytes()).await? {
+                return Ok((options, memory));
+            }
+            wanted = options.smaller().ok_or(EngineError::OutOfMemory { plan: memory })?;
+        }
+    }
+
     /// Loads a model onto a GPU.
     ///
     /// # Errors
@@ -159,7 +181,7 @@ impl Engine {
         let source = ModelSource::find(gguf, &config)?;
         let memory = plan(&source, &config, &options);
         check_fit(&memory, &config, &options, gpu.describe())?;
-        if !gpu.has_room(memory.total_bytes()).await {
+        if !gpu.has_room(memory.total_bytes()).await? {
             return Err(EngineError::OutOfMemory { plan: memory });
         }
         let scope = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);

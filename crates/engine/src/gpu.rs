@@ -182,7 +182,10 @@ impl Gpu {
     }
 
     /// Whether the GPU would give this much memory now: asks for it and gives it back, so that nothing is read in vain.
-    pub(crate) async fn has_room(&self, bytes: u64) -> bool {
+    ///
+    /// # Errors
+    /// What the device reported since the last check.
+    pub(crate) async fn has_room(&self, bytes: u64) -> Result<bool, EngineError> {
         let largest = self.info.max_binding_bytes.min(ROOM_BUFFER_BYTES);
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffers: Vec<wgpu::Buffer> = (0..bytes.div_ceil(largest))
@@ -190,7 +193,10 @@ impl Gpu {
             .collect();
         let refusal = scope.pop().await;
         buffers.iter().for_each(wgpu::Buffer::destroy);
-        refusal.is_none()
+        // Browsers free what was destroyed when work that was submitted afterwards is done; an empty submission is none.
+        self.uniform("after room", &0_u32);
+        self.finish().await?;
+        Ok(refusal.is_none())
     }
 
     /// A storage buffer of `bytes` bytes, zeroed.

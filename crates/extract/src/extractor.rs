@@ -61,6 +61,19 @@ impl Extractor<Engine> {
         Engine::fit(gguf, &config, options, gpu).map_err(ExtractError::Load)
     }
 
+    /// As [`Extractor::fit`], with sizes for which the GPU has the memory now.
+    ///
+    /// # Errors
+    /// As [`Extractor::load`].
+    pub async fn fit_now<S: ByteSource>(
+        gguf: &Gguf<S>,
+        gpu: &Gpu,
+        options: &EngineOptions,
+    ) -> Result<(EngineOptions, MemoryPlan), ExtractError> {
+        let (config, _) = config_and_tokenizer(gguf)?;
+        Engine::fit_now(gguf, &config, options, gpu).await.map_err(ExtractError::Load)
+    }
+
     /// Loads the model of `gguf` onto `gpu`.
     ///
     /// # Errors

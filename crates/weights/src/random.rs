@@ -5,6 +5,7 @@ use crate::blocks::DType;
 use crate::config::{Family, Mlp, ModelConfig, Norm, RopeStyle};
 use crate::gguf::{Gguf, GgufError, GgufWriter, TensorInfo};
 use crate::hf::metadata_of;
+use crate::metadata::Metadata;
 use crate::source::{ByteSource, SourceError, check_range};
 
 /// Names of the known shapes.
@@ -85,7 +86,23 @@ impl RandomWeights {
     /// # Errors
     /// When a matrix has columns that are not whole blocks.
     pub fn new(name: &str, config: &ModelConfig) -> Result<Self, GgufError> {
-        let mut writer = GgufWriter::new(metadata_of(config, name))?;
+        Self::with_tokenizer(name, config, &Metadata::new())
+    }
+
+    /// As [`RandomWeights::new`], with the tokenizer that `tokenizer` has among its pairs. It may have fewer tokens than the model.
+    ///
+    /// # Errors
+    /// As [`RandomWeights::new`].
+    pub fn with_tokenizer(
+        name: &str,
+        config: &ModelConfig,
+        tokenizer: &Metadata,
+    ) -> Result<Self, GgufError> {
+        let mut metadata = metadata_of(config, name);
+        for (key, value) in tokenizer.iter().filter(|(key, _)| key.starts_with("tokenizer.")) {
+            metadata.insert(key, value.clone());
+        }
+        let mut writer = GgufWriter::new(metadata)?;
         for (name, shape) in tensors(config) {
             let dtype = if shape.len() == 1 { DType::F32 } else { DType::Q4_0 };
             writer.add_tensor(&name, dtype, &shape)?;
@@ -222,6 +239,18 @@ mod tests {
             assert_eq!(ModelConfig::from_gguf(&gguf).unwrap(), config, "{name}");
         }
         assert_eq!(shape("gpt-2"), None);
+    }
+
+    #[test]
+    fn a_tokenizer_comes_along_and_nothing_else() {
+        let config = ModelConfig { num_hidden_layers: 1, ..shape("phi-2").unwrap() };
+        let mut other = Metadata::new();
+        other.insert("tokenizer.ggml.model", "gpt2");
+        other.insert("general.name", "another");
+        let weights = RandomWeights::with_tokenizer("phi-2", &config, &other).unwrap();
+        let gguf = pollster::block_on(Gguf::open(vec![weights])).unwrap();
+        assert_eq!(gguf.metadata().get_str("tokenizer.ggml.model"), Ok("gpt2"));
+        assert_eq!(gguf.metadata().get_str("general.name"), Ok("phi-2"));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 
 use hangtag_weights::gguf::{read_metadata, shard_file_name};
 use hangtag_weights::{
-    Array, DType, FileSource, Gguf, GgufError, GgufWriter, MemorySource, Metadata, Position,
-    TensorInfo, Tokenizer, Value,
+    Array, ByteSource, DType, FileSource, Gguf, GgufError, GgufWriter, MemorySource, Metadata,
+    Position, SourceError, TensorInfo, Tokenizer, Value,
 };
 use pollster::block_on;
 use proptest::prelude::*;
@@ -292,10 +292,50 @@ fn headers_longer_than_a_chunk_are_read() {
     writer.add_tensor("t", DType::F32, &[4]).unwrap();
     let bytes = written(&writer);
     assert!(bytes.len() > 3_000_000);
+    let source = Counting::new(bytes.clone());
+    block_on(Gguf::open(vec![&source])).unwrap();
+    let lengths = source.lengths.into_inner();
+    assert!(lengths.len() < 20 && lengths.iter().all(|length| *length <= 600_000), "{lengths:?}");
     let gguf = open(bytes).unwrap();
     assert_eq!(gguf.metadata(), &metadata);
     let tensor = gguf.tensor("t").unwrap();
     assert_eq!(block_on(gguf.read(tensor)).unwrap(), data(tensor));
+}
+
+#[test]
+fn of_a_large_file_with_a_short_header_little_is_read() {
+    let mut writer = writer();
+    writer.add_tensor("large", DType::F32, &[1 << 20]).unwrap();
+    let source = Counting::new(written(&writer));
+    block_on(Gguf::open(vec![&source])).unwrap();
+    assert_eq!(source.lengths.into_inner(), [16 * 1024]);
+}
+
+/// Remembers how much is read at a time.
+struct Counting {
+    bytes: MemorySource,
+    lengths: RefCell<Vec<usize>>,
+}
+
+impl Counting {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes: MemorySource::new("counted", bytes), lengths: RefCell::default() }
+    }
+}
+
+impl ByteSource for Counting {
+    fn name(&self) -> &str {
+        self.bytes.name()
+    }
+
+    fn len(&self) -> u64 {
+        self.bytes.len()
+    }
+
+    async fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, SourceError> {
+        self.lengths.borrow_mut().push(length);
+        self.bytes.read(offset, length).await
+    }
 }
 
 /// Does all that can be done with a file. Whether parts refuse does not matter, only that they return.

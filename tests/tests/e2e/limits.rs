@@ -4,9 +4,14 @@ use std::fs::File;
 
 use anyhow::Result;
 use hangtag_tests::browser::BrowserOptions;
+use hangtag_tests::recorder::Request;
 
 use crate::TEXT;
 use crate::stage::{stage, tiny};
+
+/// No GPU has room for anything. What a browser says then is an error of this kind.
+const NO_ROOM: &str =
+    "GPUDevice.prototype.popErrorScope = async () => new GPUOutOfMemoryError('no room');";
 
 #[tokio::test]
 async fn a_list_of_300_megabytes_is_refused_in_words_and_the_page_does_not_freeze() -> Result<()> {
@@ -54,5 +59,21 @@ async fn weights_that_the_server_got_wrong_are_named_and_good_ones_still_load() 
     }
     stage.open("tiny").await?;
     assert_eq!(stage.extract(TEXT, "Brand").await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_gpu_without_room_is_told_before_the_download() -> Result<()> {
+    let Some(stage) = stage("no room", BrowserOptions::default()).await? else { return Ok(()) };
+    stage.before_workers(NO_ROOM)?;
+    stage.open("tiny").await?;
+    stage.browser.attribute_becomes("model-card", "data-state", &["absent"]).await?;
+    stage.browser.click("model-load").await?;
+    stage.browser.attribute_becomes("model-card", "data-state", &["failed"]).await?;
+    let words = stage.browser.element("model-error").await?.text().await?;
+    assert!(words.contains("out of memory"), "{words}");
+    let requests = stage.site.requests();
+    let whole = |request: &&Request| request.target.contains(".gguf") && !request.has_range;
+    assert_eq!(requests.iter().find(whole), None, "it was downloaded, though there is no room");
     Ok(())
 }

@@ -4,6 +4,7 @@ mod accessibility;
 mod corrections;
 mod feature_rows;
 mod firefox;
+mod full_size;
 mod language;
 mod limits;
 mod list;

@@ -9,38 +9,34 @@ use crate::TEXT;
 use crate::list::{self, Files, the_downloads_hold_what_the_native_engine_gives};
 use crate::stage::{Row, Stage, stage};
 
-const FAULTS: &str = r#"
-    const prelude = `
-        const devices = [];
-        const request = GPUAdapter.prototype.requestDevice;
-        GPUAdapter.prototype.requestDevice = async function (...wishes) {
-            const device = await request.apply(this, wishes);
-            devices.push(device);
-            return device;
-        };
-        const create = GPUDevice.prototype.createBuffer;
-        let gpuBytes = 0;
-        GPUDevice.prototype.createBuffer = function (wish) {
-            postMessage({ gpuBytes: gpuBytes += wish.size });
-            return create.call(this, wish);
-        };
-        const faults = {
-            throw: () => setTimeout(() => { throw new Error('a fault of the test') }),
-            lose: () => devices.forEach(device => device.destroy()),
-        };
-        addEventListener('message', event => {
-            const fault = faults[event.data];
-            if (fault) {
-                event.stopImmediatePropagation();
-                fault();
-            }
-        });
-    `;
-    const make = URL.createObjectURL;
-    URL.createObjectURL = blob => make.call(
-        URL,
-        blob.type === 'text/javascript' ? new Blob([prelude, blob], { type: blob.type }) : blob,
-    );
+const IN_WORKER: &str = r"
+    const devices = [];
+    const request = GPUAdapter.prototype.requestDevice;
+    GPUAdapter.prototype.requestDevice = async function (...wishes) {
+        const device = await request.apply(this, wishes);
+        devices.push(device);
+        return device;
+    };
+    const create = GPUDevice.prototype.createBuffer;
+    let gpuBytes = 0;
+    GPUDevice.prototype.createBuffer = function (wish) {
+        postMessage({ gpuBytes: gpuBytes += wish.size });
+        return create.call(this, wish);
+    };
+    const faults = {
+        throw: () => setTimeout(() => { throw new Error('a fault of the test') }),
+        lose: () => devices.forEach(device => device.destroy()),
+    };
+    addEventListener('message', event => {
+        const fault = faults[event.data];
+        if (fault) {
+            event.stopImmediatePropagation();
+            fault();
+        }
+    });
+";
+
+const IN_PAGE: &str = r#"
     window.workers = [];
     window.asked = [];
     window.Worker = class extends Worker {
@@ -70,7 +66,8 @@ const FAULTS: &str = r#"
 impl Stage {
     /// Lets every page that is opened from now on have its faults.
     pub fn allow_faults(&self) -> Result<()> {
-        self.browser.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({"source": FAULTS}))
+        self.before_workers(IN_WORKER)?;
+        self.before_page(IN_PAGE)
     }
 
     async fn fault(&self, name: &str) -> Result<()> {

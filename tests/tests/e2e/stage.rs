@@ -92,6 +92,24 @@ impl Stage {
         self.browser.element("features").await.map(|_| ())
     }
 
+    /// Runs these lines of JavaScript before the scripts of every page that is opened from now on.
+    pub fn before_page(&self, lines: &str) -> Result<()> {
+        let script = json!({"source": format!("{{ {lines} }}")});
+        self.browser.devtools("Page.addScriptToEvaluateOnNewDocument", &script)
+    }
+
+    /// Runs these lines of JavaScript before the script of every worker of the pages that are opened from now on.
+    pub fn before_workers(&self, lines: &str) -> Result<()> {
+        let lines = serde_json::to_string(lines)?;
+        self.before_page(&format!(
+            "const make = URL.createObjectURL;
+            URL.createObjectURL = blob => make.call(
+                URL,
+                blob.type === 'text/javascript' ? new Blob([{lines}, blob], {{ type: blob.type }}) : blob,
+            );"
+        ))
+    }
+
     /// Has page and engine try to reach another site, which the browser must refuse.
     pub async fn is_isolated(&self) -> Result<()> {
         self.browser.click("isolation-check").await?;
@@ -136,6 +154,14 @@ impl Stage {
                 };
             })";
         self.browser.script(body, vec![]).await
+    }
+
+    /// Waits until the model's card says so.
+    pub async fn model_becomes(&self, state: &str) -> Result<()> {
+        let states = [state, "failed"];
+        let is = self.browser.attribute_becomes("model-card", "data-state", &states).await?;
+        assert_eq!(is, state, "{:?}", self.browser.text("model-error").await?);
+        Ok(())
     }
 
     /// Number of elements that match a CSS selector.

@@ -17,10 +17,6 @@ impl Stage {
         self.open("tiny").await?;
         Ok(second)
     }
-
-    async fn model_becomes(&self, state: &str) -> Result<()> {
-        self.browser.attribute_becomes("model-card", "data-state", &[state]).await.map(drop)
-    }
 }
 
 #[tokio::test]

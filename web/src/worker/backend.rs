@@ -21,6 +21,11 @@ pub trait Backend {
     /// What a model needs, by its headers alone; [`FailureKind::OutOfMemory`](crate::protocol::FailureKind) if it cannot fit.
     async fn fit<S: ByteSource>(&mut self, gguf: &Gguf<S>) -> Result<Fit, Failure>;
 
+    /// As [`Backend::fit`], and whether there is room for it now.
+    async fn room<S: ByteSource>(&mut self, gguf: &Gguf<S>) -> Result<(), Failure> {
+        self.fit(gguf).await.map(drop)
+    }
+
     /// Loads a model, with smaller sizes than usual where memory is short.
     async fn load(
         &mut self,

@@ -61,7 +61,7 @@ impl OpenModel {
         Ok(Bytes { sources, storage, id, downloaded_bytes })
     }
 
-    /// Asks the site for the headers alone where the whole would have to be downloaded.
+    /// Asks the site for the headers alone, and the backend for the room, where the whole would have to be downloaded.
     async fn refuse_what_cannot_fit<B: Backend>(
         &self,
         files: &Files,
@@ -79,7 +79,7 @@ impl OpenModel {
         let Ok(gguf) = Gguf::open(self.manifest.files.iter().map(part).collect()).await else {
             return Ok(());
         };
-        match backend.fit(&gguf).await {
+        match backend.room(&gguf).await {
             Err(failure) if failure.kind == FailureKind::OutOfMemory => Err(failure),
             _ => Ok(()),
         }

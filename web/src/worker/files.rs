@@ -15,8 +15,8 @@ use super::line::{Wishes, post};
 use super::meter::{Meter, Step};
 use super::source::BlobSource;
 
-/// Files up to this size are hashed on every visit, which takes about a second; larger ones only until their marker
-/// says that they were found right.
+/// Models up to this size are hashed on every visit, which takes about a second; the files of larger ones only until their
+/// markers say that they were found right.
 const ALWAYS_HASHED_BYTES: u64 = 256 << 20;
 /// Bytes copied at a time.
 pub const CHUNK_BYTES: usize = 4 << 20;
@@ -68,8 +68,8 @@ impl Files {
 
     /// A kept file as it lies there.
     pub async fn unchecked(&self, file: &ManifestFile) -> Option<BlobSource> {
-        let kept = self.folder.as_ref().ok()?.file(&data_name(file)).await?;
-        Some(BlobSource::new(file.name.clone(), Blob::from(kept)))
+        let (kept, whole) = self.folder.as_ref().ok()?.kept(&data_name(file)).await?;
+        Some(BlobSource::of_kept(file.name.clone(), kept, whole))
     }
 
     /// A kept file that was found right; a wrong one is deleted.
@@ -81,7 +81,7 @@ impl Files {
         let Ok(folder) = &self.folder else { return Ok(None) };
         let (url, wishes) = ("", &Wishes::default());
         match (Keeper { folder, file, url, wishes, meter }).kept().await {
-            Ok(blob) => Ok(blob.map(|blob| BlobSource::new(file.name.clone(), blob))),
+            Ok(source) => Ok(source),
             Err(Stop::Storage(error)) => Err(storage_failure(&error)),
             Err(Stop::Halt(Halt::Failed(failure))) => Err(failure),
             Err(Stop::Halt(Halt::Paused)) => Ok(None),
@@ -160,8 +160,7 @@ impl Keeper<'_> {
     async fn ready(&mut self) -> Result<Ready, Stop> {
         let mut downloaded_bytes = 0;
         loop {
-            if let Some(blob) = self.kept().await? {
-                let source = BlobSource::new(self.file.name.clone(), blob);
+            if let Some(source) = self.kept().await? {
                 return Ok(Ready { source, storage: Storage::Kept, downloaded_bytes });
             }
             match self.folder.write(&data_name(self.file)).await.map_err(Stop::Storage)? {
@@ -178,17 +177,19 @@ impl Keeper<'_> {
     }
 
     /// The whole file, if it is kept and right; a wrong one is deleted.
-    async fn kept(&mut self) -> Result<Option<Blob>, Stop> {
-        let Some(kept) = self.folder.file(&data_name(self.file)).await else { return Ok(None) };
-        let size = kept.size() as u64;
+    async fn kept(&mut self) -> Result<Option<BlobSource>, Stop> {
+        let Some((kept, whole)) = self.folder.kept(&data_name(self.file)).await else {
+            return Ok(None);
+        };
+        let size = whole.size() as u64;
         if size < self.file.size {
             return Ok(None);
         }
         let is_marked = self.folder.file(&mark_name(self.file)).await.is_some();
-        let blob = Blob::from(kept);
+        let source = BlobSource::of_kept(self.file.name.clone(), kept, whole);
         let is_right = size == self.file.size
-            && (is_marked && size > ALWAYS_HASHED_BYTES
-                || self.hash_of(&blob).await? == self.file.sha256);
+            && (is_marked && self.meter.total_bytes() > ALWAYS_HASHED_BYTES
+                || self.hash_of(&source).await? == self.file.sha256);
         if !is_right {
             remove(self.folder, self.file).await.map_err(Stop::Storage)?;
             return Ok(None);
@@ -196,14 +197,12 @@ impl Keeper<'_> {
         if !is_marked {
             self.mark().await?;
         }
-        Ok(Some(blob))
+        Ok(Some(source))
     }
 
-    async fn hash_of(&mut self, blob: &Blob) -> Result<String, Stop> {
-        let source = BlobSource::new(self.file.name.clone(), blob.clone());
+    async fn hash_of(&mut self, source: &BlobSource) -> Result<String, Stop> {
         let hash =
-            sha256_source(&source, |done_bytes| self.meter.report(Step::Checking, done_bytes))
-                .await;
+            sha256_source(source, |done_bytes| self.meter.report(Step::Checking, done_bytes)).await;
         hash.map_err(|error| Halt::Failed(of_kind(FailureKind::Model, &error)).into())
     }
 

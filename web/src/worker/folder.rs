@@ -1,6 +1,6 @@
 //! The folder of model files in the browser's private file system (OPFS).
 
-use js_sys::{Promise, Reflect};
+use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -33,8 +33,14 @@ impl Folder {
 
     /// The file as it is now, or nothing.
     pub async fn file(&self, name: &str) -> Option<File> {
+        self.kept(name).await.map(|(_, file)| file)
+    }
+
+    /// The file as it is now, with what reads it, or nothing.
+    pub async fn kept(&self, name: &str) -> Option<(Kept, File)> {
         let handle: FileSystemFileHandle = wait(self.0.get_file_handle(name)).await.ok()?;
-        wait(handle.get_file()).await.ok()
+        let file = wait(handle.get_file()).await.ok()?;
+        Some((Kept(handle), file))
     }
 
     /// Deletes a file; a missing one is no error.
@@ -82,6 +88,31 @@ impl Folder {
             Err(error) if exception_name(&error) == "NoModificationAllowedError" => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// A file that is there.
+#[derive(Clone)]
+pub struct Kept(FileSystemFileHandle);
+
+impl Kept {
+    /// Reads straight into our memory. What a `Blob` gives instead are buffers that wait for the browser's garbage collection, twice over:
+    /// hundreds of megabytes while a large model is loaded. Nothing if another tab has the file open, or if it is shorter.
+    pub async fn read(&self, offset: u64, length: usize) -> Option<Vec<u8>> {
+        let access = self.access().await?;
+        let mut bytes = vec![0; length];
+        let count = access.read_with_u8_array_and_options(&mut bytes, &at(offset));
+        access.close();
+        (count.ok()? as usize == length).then_some(bytes)
+    }
+
+    /// Opens it for several readers at once; where the browser knows no such mode, for this one.
+    async fn access(&self) -> Option<FileSystemSyncAccessHandle> {
+        let options = Object::new();
+        Reflect::set(&options, &"mode".into(), &"read-only".into()).ok()?;
+        let open = Reflect::get(&self.0, &"createSyncAccessHandle".into()).ok()?;
+        let opened = open.dyn_into::<Function>().ok()?.call1(&self.0, &options).ok()?;
+        wait(opened.dyn_into().ok()?).await.ok()
     }
 }
 

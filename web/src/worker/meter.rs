@@ -36,6 +36,11 @@ impl Meter {
         Self { total_bytes, base_bytes: 0, last: None, bytes_per_second: 0.0 }
     }
 
+    /// Bytes of all files.
+    pub fn total_bytes(&self) -> u64 {
+        self.total_bytes
+    }
+
     /// Goes on to the next file.
     pub fn next_file(&mut self, finished_bytes: u64) {
         self.base_bytes += finished_bytes;

@@ -37,16 +37,20 @@ impl OnGpu {
         Ok(found)
     }
 
+    async fn take_gpu(&mut self) -> Result<Gpu, Failure> {
+        match self.gpu.take() {
+            Some(gpu) => Ok(gpu),
+            None => Gpu::request(&GpuOptions::default()).await.map_err(engine_failure),
+        }
+    }
+
     async fn load_with(
         &mut self,
         sources: &[BlobSource],
         mut options: EngineOptions,
     ) -> Result<(Extractor, Fit), Failure> {
         loop {
-            let gpu = match self.gpu.take() {
-                Some(gpu) => gpu,
-                None => Gpu::request(&GpuOptions::default()).await.map_err(engine_failure)?,
-            };
+            let gpu = self.take_gpu().await?;
             match (load(sources.to_vec(), gpu, options).await, options.smaller()) {
                 (Err(error), Some(smaller)) if error.is_memory() => options = smaller,
                 (Err(error), _) => return Err(extract_failure(error)),
@@ -89,6 +93,14 @@ impl Backend for OnGpu {
         let (options, plan) =
             Extractor::fit(gguf, &found, &self.options).map_err(extract_failure)?;
         Ok(self.fit_of(&plan, &options))
+    }
+
+    async fn room<S: ByteSource>(&mut self, gguf: &Gguf<S>) -> Result<(), Failure> {
+        self.find().await?;
+        let gpu = self.take_gpu().await?;
+        let fitted = Extractor::fit_now(gguf, &gpu, &self.options).await;
+        self.gpu = Some(gpu);
+        fitted.map(drop).map_err(extract_failure)
     }
 
     async fn load(&mut self, sources: &[BlobSource]) -> Result<(Extractor, Fit), Failure> {

@@ -148,12 +148,11 @@ async fn copy_file(
     wishes: &Wishes,
     meter: &mut Meter,
 ) -> Result<BlobSource, Failed> {
-    let there =
-        folder.file(&data_name(file)).await.filter(|there| there.size() == file.size as f64);
-    if let Some(there) = there
+    let there = folder.kept(&data_name(file)).await;
+    if let Some((kept, there)) = there.filter(|(_, there)| there.size() == file.size as f64)
         && folder.file(&mark_name(file)).await.is_some()
     {
-        return Ok(BlobSource::new(file.name.clone(), Blob::from(there)));
+        return Ok(BlobSource::of_kept(file.name.clone(), kept, there));
     }
     let busy = || Failed::Storage(JsValue::from_str("another tab is writing the same file"));
     let writer = folder.write(&data_name(file)).await.map_err(Failed::Storage)?;
@@ -174,6 +173,6 @@ async fn copy_file(
     }
     drop(writer);
     folder.write(&mark_name(file)).await.map(drop).map_err(Failed::Storage)?;
-    let copy = folder.file(&data_name(file)).await.ok_or_else(busy)?;
-    Ok(BlobSource::new(file.name.clone(), Blob::from(copy)))
+    let (kept, copy) = folder.kept(&data_name(file)).await.ok_or_else(busy)?;
+    Ok(BlobSource::of_kept(file.name.clone(), kept, copy))
 }

@@ -5,19 +5,28 @@ use hangtag_weights::{ByteSource, SourceError};
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::Blob;
+use web_sys::{Blob, File};
 
-/// Reads a `Blob`, of which a kept file and one of the person's own are kinds. Takes no lock, so that any number of tabs can read the same file.
+use super::folder::Kept;
+
+/// Reads a `Blob`, of which a kept file and one of the person's own are kinds. Takes no lock for longer than a reading, so that any number of
+/// tabs can read the same file.
 #[derive(Clone)]
 pub struct BlobSource {
     name: String,
     blob: Blob,
+    kept: Option<Kept>,
 }
 
 impl BlobSource {
     /// Wraps `blob`; `name` is for error messages.
     pub fn new(name: impl Into<String>, blob: Blob) -> Self {
-        Self { name: name.into(), blob }
+        Self { name: name.into(), blob, kept: None }
+    }
+
+    /// Wraps a kept file.
+    pub fn of_kept(name: impl Into<String>, kept: Kept, file: File) -> Self {
+        Self { name: name.into(), blob: file.into(), kept: Some(kept) }
     }
 
     /// The file itself.
@@ -26,6 +35,11 @@ impl BlobSource {
     }
 
     async fn read_now(&self, offset: u64, length: usize) -> Result<Vec<u8>, JsValue> {
+        if let Some(kept) = &self.kept
+            && let Some(bytes) = kept.read(offset, length).await
+        {
+            return Ok(bytes);
+        }
         let (start, end) = (offset as f64, offset as f64 + length as f64);
         let slice = self.blob.slice_with_f64_and_f64(start, end)?;
         let buffer = JsFuture::from(slice.array_buffer()).await?;

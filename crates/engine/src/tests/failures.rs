@@ -114,6 +114,18 @@ fn what_does_not_fit_whole_is_made_smaller_before_it_is_refused() {
 }
 
 #[test]
+fn what_the_gpu_has_room_for_now_is_what_fits() {
+    pollster::block_on(async {
+        let config = config();
+        let gguf = RandomWeights::open("random", &config).await.expect("whole blocks");
+        let gpu = gpu(false).await;
+        let options = EngineOptions::default();
+        let now = Engine::fit_now(&gguf, &config, &options, &gpu).await.expect("a small model");
+        assert_eq!(now, Engine::fit(&gguf, &config, &options, gpu.describe()).expect("as small"));
+    });
+}
+
+#[test]
 fn a_model_over_every_limit_is_refused_with_figures() {
     pollster::block_on(async {
         let config = config();

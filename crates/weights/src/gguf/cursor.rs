@@ -3,8 +3,10 @@
 use super::GgufError;
 use crate::source::ByteSource;
 
-/// Bytes fetched at a time. A tokenizer's vocabulary makes headers of 1 to 20 MB.
-const CHUNK_BYTES: usize = 512 * 1024;
+/// Bytes fetched first: the whole header of a shard that is not the first.
+const FIRST_CHUNK_BYTES: u64 = 16 * 1024;
+/// Bytes fetched at a time at most. A tokenizer's vocabulary makes headers of 1 to 20 MB.
+const MAX_CHUNK_BYTES: u64 = 512 * 1024;
 /// Longest header read. Vocabularies of 256k tokens make about 20 MB.
 const MAX_HEADER_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -72,7 +74,9 @@ impl<'a, S: ByteSource> Cursor<'a, S> {
         }
         self.chunk.drain(..self.at);
         self.at = 0;
-        let wanted = (length - self.chunk.len()).max(CHUNK_BYTES);
+        // As much as was read so far: a long header takes few readings, and a short one costs a network little.
+        let chunk_bytes = self.chunk_end.clamp(FIRST_CHUNK_BYTES, MAX_CHUNK_BYTES) as usize;
+        let wanted = (length - self.chunk.len()).max(chunk_bytes);
         let left = self.source.len() - self.chunk_end;
         let wanted = usize::try_from(left).map_or(wanted, |left| wanted.min(left));
         let more = self.source.read(self.chunk_end, wanted).await?;
