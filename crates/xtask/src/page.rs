@@ -15,13 +15,14 @@ use crate::compression;
 use crate::tools::{TRUNK, WASM, WASM_BINDGEN, host};
 
 /// What the page is built from, relative to the project's folder.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "Cargo.toml",
     "Cargo.lock",
     "Trunk.toml",
     "index.html",
     "rust-toolchain.toml",
     "web",
+    "crates/bench",
     "crates/extract",
     "crates/engine",
     "crates/products",

@@ -8,6 +8,7 @@ mod language;
 mod limits;
 mod list;
 mod list_workbook;
+mod measure;
 mod models;
 mod offline;
 mod recovery;

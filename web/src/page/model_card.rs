@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use super::card_text::CardText;
 use super::client::Client;
 use super::failure_words::FailureWords;
+use super::measure::Measure;
 use super::model_choice::ModelChoice;
 use super::recovery::RestartNote;
 use super::speech::{say, speech};
@@ -227,8 +228,11 @@ fn Ready(model: Loaded) -> impl IntoView {
     let speech = speech();
     if model.in_other_tab {
         let words = say(|words| words.model.in_other_tab);
-        return view! { <p class="quiet-text" data-testid="model-in-other-tab">{words}</p> }
-            .into_any();
+        return view! {
+            <p class="quiet-text" data-testid="model-in-other-tab">{words}</p>
+            <Measure />
+        }
+        .into_any();
     }
     let (downloaded_bytes, load_seconds, fit) = (model.downloaded_bytes, model.seconds, model.fit);
     let loaded = move || {
@@ -258,6 +262,7 @@ fn Ready(model: Loaded) -> impl IntoView {
         </p>
         {not_kept}
         {reduced}
+        <Measure />
     }
     .into_any()
 }

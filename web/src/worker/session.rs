@@ -19,6 +19,7 @@ use web_sys::File;
 use super::failure::{Halt, of_kind};
 use super::files::Files;
 use super::line::{Asker, Queue, Wishes, Work, listen, now_ms, post};
+use super::measure::measure;
 use super::meter::{Meter, Step};
 use super::open::{self, OpenModel, Opener, Source};
 use super::seat::Seat;
@@ -105,6 +106,7 @@ impl Session {
             ToWorker::ExtractPart { run, texts, features } => {
                 self.extract_part(asker, run, &texts, &features).await;
             }
+            ToWorker::Measure { run } => self.measure(asker, run).await,
             // Stop was heard at once, as are all that are no questions.
             _ => {}
         }
@@ -412,6 +414,14 @@ impl Session {
         part(run, results)
     }
 
+    async fn measure(&mut self, asker: &Asker, run: RunId) {
+        let answer = match &mut self.model {
+            Some(Running { extractor, .. }) => measure(extractor, asker, &self.wishes, run).await,
+            None => FromWorker::Failed { run: Some(run), failure: not_loaded() },
+        };
+        self.answer(asker, &answer);
+    }
+
     /// Tells how a run ended. Where only a new worker helps, this page gets one, and a guest asks the next host.
     fn answer(&mut self, asker: &Asker, answer: &FromWorker) {
         match answer {
@@ -551,7 +561,8 @@ pub fn extract_failure(error: ExtractError) -> Failure {
     }
 }
 
-fn engine_failure(error: EngineError) -> Failure {
+/// For the page: a failure of the engine.
+pub fn engine_failure(error: EngineError) -> Failure {
     let kind = match &error {
         EngineError::NoGpu(_) => FailureKind::NoGpu,
         EngineError::DeviceLost(_) => FailureKind::DeviceLost,
