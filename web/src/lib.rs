@@ -15,6 +15,7 @@ pub mod list;
 #[cfg(target_arch = "wasm32")]
 pub mod locks;
 pub mod markdown;
+pub mod measurement;
 #[cfg(target_arch = "wasm32")]
 pub mod observe;
 pub mod pace;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::traffic::Request;
 
 /// Version of these messages. Raise it with every change of a field.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Number of one extraction, counted by the page from 1.
 pub type RunId = u32;
@@ -49,6 +49,11 @@ pub enum ToWorker {
         texts: Vec<String>,
         /// What is asked of each, in the order of the table.
         features: Vec<Feature>,
+    },
+    /// Measure how fast the model is on the GPU.
+    Measure {
+        /// Names this run in every answer.
+        run: RunId,
     },
     /// Stop this run and every earlier one, running or waiting.
     Stop {
@@ -158,6 +163,22 @@ pub enum FromWorker {
         run: RunId,
         /// For each text the answers, or why it could not be read.
         results: Vec<Result<Vec<FeatureValue>, String>>,
+    },
+    /// A measurement goes on.
+    Measuring {
+        /// The run.
+        run: RunId,
+        /// Steps done.
+        done: usize,
+        /// Steps in all.
+        total: usize,
+    },
+    /// The end of a [`ToWorker::Measure`].
+    Measured {
+        /// The run.
+        run: RunId,
+        /// What came of it.
+        measurement: Measurement,
     },
     /// A run ended because the page asked.
     Stopped {
@@ -463,6 +484,32 @@ pub struct RunStats {
     pub generated_tokens: usize,
     /// Seconds from start to end.
     pub seconds: f64,
+}
+
+/// How fast a model is on a GPU.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// Tokens of a text that are read in a second.
+    pub read_tokens_per_second: f64,
+    /// Writing answers, in batches of growing size.
+    pub decode: Vec<DecodeSpeed>,
+    /// Features asked of one text.
+    pub features: usize,
+    /// Tokens of that text.
+    pub text_tokens: usize,
+    /// Seconds to ask for one feature at a time.
+    pub seconds_one_by_one: f64,
+    /// Seconds to ask for all of them at once.
+    pub seconds_together: f64,
+}
+
+/// How fast answers are written together.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DecodeSpeed {
+    /// Answers.
+    pub rows: usize,
+    /// Tokens of all of them in a second.
+    pub tokens_per_second: f64,
 }
 
 /// Why something failed.

@@ -57,9 +57,12 @@ impl Open {
     /// Notes an answer; whether it is one to an open question, and not a late one to what was asked of another host.
     pub fn heard(&mut self, answer: &FromWorker) -> bool {
         let (run, is_last) = match answer {
-            FromWorker::Running { run, .. } | FromWorker::Row { run, .. } => (*run, false),
+            FromWorker::Running { run, .. }
+            | FromWorker::Row { run, .. }
+            | FromWorker::Measuring { run, .. } => (*run, false),
             FromWorker::Finished { run, .. }
             | FromWorker::Part { run, .. }
+            | FromWorker::Measured { run, .. }
             | FromWorker::Stopped { run }
             | FromWorker::Failed { run: Some(run), .. } => (*run, true),
             _ => return false,
@@ -82,6 +85,7 @@ pub fn run_of(question: &ToWorker) -> Option<RunId> {
     match question {
         ToWorker::Extract { run, .. }
         | ToWorker::ExtractPart { run, .. }
+        | ToWorker::Measure { run }
         | ToWorker::Stop { run } => Some(*run),
         _ => None,
     }
@@ -107,6 +111,12 @@ mod tests {
         open.asked(&ToWorker::Stop { run: 2 });
         assert_eq!(open.all(), [question(3)]);
         assert!(!open.heard(&FromWorker::Forgotten), "that is the host's own");
+
+        open.asked(&ToWorker::Measure { run: 4 });
+        assert!(open.heard(&FromWorker::Measuring { run: 4, done: 1, total: 9 }));
+        assert_eq!(open.all().len(), 2);
+        assert!(open.heard(&FromWorker::Stopped { run: 4 }));
+        assert_eq!(open.all(), [question(3)]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::kernel::limits::{CHAINS, Chains};
 use crate::kernel::product::Matrix;
 use crate::kernel::{self, Form, Kernel, PLAIN, Step, Token, Variant};
 use crate::matrix::{MatrixFormat, TILE_ROWS};
+use crate::source::ProductInfo;
 use crate::tuning;
 
 /// The GPU's own limits.
@@ -43,6 +44,12 @@ pub struct ProductSize {
 }
 
 impl ProductSize {
+    /// A product of a step of so many tokens.
+    #[must_use]
+    pub fn of(info: &ProductInfo, tokens: usize) -> Self {
+        Self { format: info.format, rows: info.rows, columns: info.columns, tokens }
+    }
+
     /// Bytes of the weights.
     #[must_use]
     pub fn weight_bytes(&self) -> u64 {

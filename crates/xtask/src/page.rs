@@ -22,6 +22,7 @@ const SOURCES: [&str; 12] = [
     "index.html",
     "rust-toolchain.toml",
     "web",
+    "crates/bench",
     "crates/extract",
     "crates/engine",
     "crates/processor",

@@ -110,7 +110,7 @@ fn lint() -> Result<String> {
 }
 
 fn lint_wasm() -> Result<String> {
-    let packages = ["task", "weights", "engine", "extract", "products", "web"];
+    let packages = ["task", "weights", "engine", "extract", "bench", "products", "web"];
     let packages =
         packages.iter().flat_map(|name| ["--package".to_owned(), format!("hangtag-{name}")]);
     let targets = ["--lib", "--bins", "--test", "wasm", "--", "-D", "warnings"];

@@ -9,6 +9,7 @@ mod language;
 mod limits;
 mod list;
 mod list_workbook;
+mod measure;
 mod models;
 mod offline;
 mod processor;

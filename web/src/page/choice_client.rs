@@ -17,6 +17,7 @@ const MODEL_KEY: &str = "hangtag.model";
 impl Client {
     /// Has the worker open a model. What is open stays until the worker has said that this one is good.
     pub fn choose(&self, chosen: Chosen) {
+        self.stop_measuring();
         let choice = self.state.choice;
         choice.problem.set(None);
         choice.is_opening.set(true);

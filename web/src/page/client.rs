@@ -21,6 +21,7 @@ use web_sys::{ErrorEvent, File, MessageEvent, Worker};
 use super::choice_state::Chosen;
 use super::device::{self, Obstacle};
 use super::list_client::ListWork;
+use super::measure::Measuring;
 use super::recovery::Recovery;
 use super::start_worker::start_worker;
 use super::state::{Isolation, Model, Phase, Row, Run, State};
@@ -103,6 +104,7 @@ impl Client {
 
     /// Deletes the model from this device.
     pub fn forget(&self) {
+        self.stop_measuring();
         self.pause_list();
         self.send(&ToWorker::Forget);
     }
@@ -159,8 +161,9 @@ impl Client {
         lacks
     }
 
-    /// A number for a run, larger than all before.
+    /// A number for a run, larger than all before. What is measured makes way for it.
     pub(super) fn new_run(&self) -> RunId {
+        self.stop_measuring();
         let run = self.next_run.get_value();
         self.next_run.set_value(run + 1);
         run
@@ -221,6 +224,7 @@ impl Client {
     pub(super) fn end_worker(&self) {
         self.forget_parts();
         self.line.set_value(None);
+        self.state.measuring.set(Measuring::No);
         self.state.model.set(Model::Starting);
     }
 
@@ -286,6 +290,7 @@ impl Client {
             }
             FromWorker::Opened { package, device } => {
                 self.note_opened(package.as_ref());
+                state.measuring.set(Measuring::No);
                 let is_kept = package.as_ref().is_some_and(Package::is_kept);
                 state.package.set(package);
                 state.device.set(Some(device));
@@ -344,8 +349,14 @@ impl Client {
                 self.recovery.note_progress();
                 self.take_part(run, results);
             }
+            FromWorker::Measuring { run, done, total } => {
+                self.note_measuring(run, Measuring::Running { run, done, total });
+            }
+            FromWorker::Measured { run, measurement } => {
+                self.note_measuring(run, Measuring::Done(measurement));
+            }
             FromWorker::Stopped { run } => {
-                if !self.part_stopped(run) {
+                if !self.note_measuring(run, Measuring::No) && !self.part_stopped(run) {
                     state.end_run(run, Phase::Stopped);
                 }
             }
@@ -390,6 +401,12 @@ impl Client {
     }
 
     fn fail_run(&self, run: RunId, failure: Failure) {
+        if self.note_measuring(run, Measuring::Failed(failure.clone())) {
+            if failure.needs_restart() {
+                self.state.model.set(Model::Failed(failure));
+            }
+            return;
+        }
         if self.part_failed(run, &failure) {
             if failure.needs_restart() {
                 self.state.model.set(Model::Failed(failure));

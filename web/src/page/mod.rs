@@ -24,6 +24,7 @@ mod list_table;
 mod list_tag;
 mod list_workbook;
 mod logo;
+mod measure;
 mod model_card;
 mod model_choice;
 mod no_gpu;

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use super::card_text::CardText;
 use super::client::Client;
 use super::failure_words::FailureWords;
+use super::measure::Measure;
 use super::model_choice::ModelChoice;
 use super::recovery::RestartNote;
 use super::speech::{say, speech};
@@ -233,8 +234,11 @@ fn Ready(model: Loaded) -> impl IntoView {
     let speech = speech();
     if model.in_other_tab {
         let words = say(|words| words.model.in_other_tab);
-        return view! { <p class="quiet-text" data-testid="model-in-other-tab">{words}</p> }
-            .into_any();
+        return view! {
+            <p class="quiet-text" data-testid="model-in-other-tab">{words}</p>
+            <MeasureGpu />
+        }
+        .into_any();
     }
     let (downloaded_bytes, load_seconds, fit) = (model.downloaded_bytes, model.seconds, model.fit);
     let loaded = move || {
@@ -264,8 +268,16 @@ fn Ready(model: Loaded) -> impl IntoView {
         </p>
         {not_kept}
         {reduced}
+        <MeasureGpu />
     }
     .into_any()
+}
+
+/// The offer to measure the GPU, where there is one.
+#[component]
+fn MeasureGpu() -> impl IntoView {
+    let state = expect_context::<State>();
+    move || (!state.is_on_processor()).then(|| view! { <Measure /> })
 }
 
 #[component]

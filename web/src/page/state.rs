@@ -15,6 +15,7 @@ use super::choice_state::ChoiceState;
 use super::device::Obstacle;
 use super::feature_state::FeatureState;
 use super::list_state::ListState;
+use super::measure::Measuring;
 use super::remember;
 use super::speech::Speech;
 
@@ -49,6 +50,8 @@ pub struct State {
     pub obstacle: RwSignal<Option<Obstacle>>,
     /// Where the model stands.
     pub model: RwSignal<Model>,
+    /// The measurement of the GPU.
+    pub measuring: RwSignal<Measuring>,
     /// Runs, newest first.
     pub runs: RwSignal<Vec<Run>>,
     /// The run shown.
@@ -251,6 +254,7 @@ impl State {
             device: RwSignal::new(None),
             obstacle: RwSignal::new(None),
             model: RwSignal::new(Model::Starting),
+            measuring: RwSignal::new(Measuring::No),
             runs: RwSignal::new(Vec::new()),
             shown: RwSignal::new(None),
             failure: RwSignal::new(None),

@@ -11,6 +11,7 @@ mod failures;
 mod features;
 mod frame;
 mod list;
+mod measure;
 mod model;
 mod model_choice;
 mod no_gpu;
@@ -97,6 +98,8 @@ pub struct Messages {
     pub list: list::List,
     /// The model's card.
     pub model: model::Model,
+    /// The GPU's measurement.
+    pub measure: measure::Measure,
     /// The choice of another model.
     pub model_choice: model_choice::ModelChoice,
     /// What fails in the engine.
@@ -117,6 +120,7 @@ static ENGLISH: Messages = Messages {
     results: results::ENGLISH,
     list: list::ENGLISH,
     model: model::ENGLISH,
+    measure: measure::ENGLISH,
     model_choice: model_choice::ENGLISH,
     failures: failures::ENGLISH,
     privacy: privacy::ENGLISH,
@@ -133,6 +137,7 @@ static DUTCH: Messages = Messages {
     results: results::DUTCH,
     list: list::DUTCH,
     model: model::DUTCH,
+    measure: measure::DUTCH,
     model_choice: model_choice::DUTCH,
     failures: failures::DUTCH,
     privacy: privacy::DUTCH,
@@ -159,6 +164,7 @@ mod tests {
         messages.results.read(&mut reading);
         messages.list.read(&mut reading);
         messages.model.read(&mut reading);
+        messages.measure.read(&mut reading);
         messages.model_choice.read(&mut reading);
         messages.failures.read(&mut reading);
         messages.privacy.read(&mut reading);

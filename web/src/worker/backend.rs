@@ -4,8 +4,9 @@ use hangtag_engine::MemoryPlan;
 use hangtag_extract::{Decode, Extractor};
 use hangtag_weights::{ByteSource, Gguf};
 
+use super::line::{Asker, Wishes};
 use super::source::BlobSource;
-use crate::protocol::{Device, Failure, Fit};
+use crate::protocol::{Device, Failure, Fit, FromWorker, RunId};
 
 /// Runs the model of a session.
 pub trait Backend {
@@ -38,6 +39,14 @@ pub trait Backend {
         extractor: Extractor<Self::Decoder>,
         sources: &[BlobSource],
     ) -> Option<(Extractor<Self::Decoder>, Fit)>;
+
+    /// Measures what it runs on, unless `asker` stops it, and says how it ended.
+    async fn measure(
+        extractor: &mut Extractor<Self::Decoder>,
+        asker: &Asker,
+        wishes: &Wishes,
+        run: RunId,
+    ) -> FromWorker;
 }
 
 /// A plan for the page, with the usual room if nothing else is said.

@@ -16,6 +16,7 @@ mod files;
 mod folder;
 mod kept_text;
 mod line;
+mod measure;
 mod meter;
 mod on_gpu;
 mod on_processor;

@@ -5,10 +5,12 @@ use hangtag_extract::{ExtractError, Extractor};
 use hangtag_weights::{ByteSource, Gguf};
 
 use super::backend::{self, Backend};
+use super::line::{Asker, Wishes};
+use super::measure::measure;
 use super::meter::{Meter, Step};
 use super::session::{engine_failure, extract_failure};
 use super::source::BlobSource;
-use crate::protocol::{Device, Failure, Fit};
+use crate::protocol::{Device, Failure, Fit, FromWorker, RunId};
 
 /// Models on the GPU.
 #[derive(Default)]
@@ -117,6 +119,15 @@ impl Backend for OnGpu {
         // Its memory is free before the next asks for some.
         drop(extractor);
         self.load_with(sources, smaller?).await.ok()
+    }
+
+    async fn measure(
+        extractor: &mut Extractor,
+        asker: &Asker,
+        wishes: &Wishes,
+        run: RunId,
+    ) -> FromWorker {
+        measure(extractor, asker, wishes, run).await
     }
 }
 

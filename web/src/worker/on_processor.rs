@@ -13,11 +13,11 @@ use hangtag_weights::{ByteSource, Gguf, ModelConfig, Tokenizer};
 use super::backend::{self, Backend};
 use super::blob_reader::BlobReader;
 use super::failure::of_kind;
-use super::line::now_ms;
+use super::line::{Asker, Wishes, now_ms};
 use super::meter::{Meter, Step};
 use super::session::extract_failure;
 use super::source::BlobSource;
-use crate::protocol::{Device, Failure, FailureKind, Fit};
+use crate::protocol::{Device, Failure, FailureKind, Fit, FromWorker, RunId};
 use crate::units::bytes;
 use crate::words::Language::English;
 
@@ -99,6 +99,17 @@ impl Backend for OnProcessor {
         _: &[BlobSource],
     ) -> Option<(Extractor<ProcessorDecoder>, Fit)> {
         None
+    }
+
+    /// The page offers it for a GPU alone.
+    async fn measure(
+        _: &mut Extractor<ProcessorDecoder>,
+        _: &Asker,
+        _: &Wishes,
+        run: RunId,
+    ) -> FromWorker {
+        let failure = Failure::new(FailureKind::Input, "only a GPU is measured");
+        FromWorker::Failed { run: Some(run), failure }
     }
 }
 

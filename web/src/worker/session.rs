@@ -105,6 +105,7 @@ impl<B: Backend> Session<B> {
             ToWorker::ExtractPart { run, texts, features } => {
                 self.extract_part(asker, run, &texts, &features).await;
             }
+            ToWorker::Measure { run } => self.measure(asker, run).await,
             // Stop was heard at once, as are all that are no questions.
             _ => {}
         }
@@ -363,6 +364,16 @@ impl<B: Backend> Session<B> {
         };
         let results = extractor.extract_many(&texts, features, observe).await;
         part(run, results)
+    }
+
+    async fn measure(&mut self, asker: &Asker, run: RunId) {
+        let answer = match &mut self.model {
+            Some(Running { extractor, .. }) => {
+                B::measure(extractor, asker, &self.wishes, run).await
+            }
+            None => FromWorker::Failed { run: Some(run), failure: not_loaded() },
+        };
+        self.answer(asker, &answer);
     }
 
     /// Tells how a run ended. Where only a new worker helps, this page gets one, and a guest asks the next host.

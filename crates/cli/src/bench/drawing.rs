@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use super::kernels::KernelReport;
-use super::{Report, Rung};
+use hangtag_bench::{KernelReport, Report, Rung};
 
 const WIDTH: f64 = 780.0;
 /// Where bars begin, and the most that they take.

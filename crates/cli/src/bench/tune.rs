@@ -8,7 +8,6 @@ use hangtag_engine::matrix::MatrixFormat;
 use hangtag_engine::measure::{self, ProductSize};
 use serde::Serialize;
 
-use crate::bench::kernels::size;
 use crate::failure::failed;
 use crate::progress;
 
@@ -32,8 +31,11 @@ struct Timed {
 
 /// Measures every product of `engine` in every form and prints the fastest.
 pub fn run(engine: &Engine, json: bool, quiet: bool) -> Result<()> {
-    let mut sizes: Vec<ProductSize> =
-        engine.products().iter().flat_map(|info| TOKENS.map(|tokens| size(info, tokens))).collect();
+    let mut sizes: Vec<ProductSize> = engine
+        .products()
+        .iter()
+        .flat_map(|info| TOKENS.map(|tokens| ProductSize::of(info, tokens)))
+        .collect();
     sizes.retain(|size| size.weight_bytes() <= engine.gpu().describe().max_binding_bytes);
     let mut out = stdout();
     for format in MatrixFormat::ALL {

@@ -16,7 +16,6 @@ use hangtag_task::Product;
 use self::args::CompareArgs;
 use self::asking::{Asking, Model};
 use crate::args::{ExportArgs, ExportFormat, TrainArgs, TrainDevice};
-use crate::bench::subject;
 use crate::failure::failed;
 use crate::{dataset, export, progress, train};
 
@@ -145,10 +144,10 @@ fn line(args: &CompareArgs, answerer: &mut dyn Answerer, products: &[Product]) -
 
 /// Median seconds for the features of one text, after once to warm up.
 fn timed(answerer: &mut dyn Answerer, count: u16) -> Result<f64> {
-    let features = subject::features(usize::from(count))?;
+    let features = hangtag_bench::features(usize::from(count))?;
     // A word of this text is nearly two tokens of a small vocabulary, and more than one of a large.
     let text: String =
-        subject::TEXT.split_inclusive(' ').cycle().take(TIMED_TEXT_TOKENS * 2 / 3).collect();
+        hangtag_bench::TEXT.split_inclusive(' ').cycle().take(TIMED_TEXT_TOKENS * 2 / 3).collect();
     let question = Question { category: "", text: &text, features: &features };
     let mut seconds = Vec::new();
     for _ in 0..=TIMES {

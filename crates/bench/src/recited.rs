@@ -4,9 +4,6 @@ use std::rc::Rc;
 
 use hangtag_engine::{Constraint, TokenSet};
 
-/// What the bench says of them.
-pub const NOTE: &str = "random weights write nothing of the text: drafts were recited, every fourth token of them wrong";
-
 /// Drafts the answers that are known from another way, one token in four another.
 #[derive(Debug)]
 pub struct Recited<'a> {

@@ -1,15 +1,11 @@
 //! What is measured: a model with its tokenizer, or a shape with random weights.
 
-use anyhow::Result;
 use hangtag_engine::{Engine, Job, RowRequest};
 use hangtag_extract::{Extractor, MAX_ANSWER_TOKENS, Spans, Vocabulary};
-use hangtag_task::{Feature, parse_feature_list, prefix, suffix};
-use hangtag_weights::random::{RandomWeights, SHAPES, shape};
-use hangtag_weights::{Position, Tokenizer};
+use hangtag_task::{Feature, TaskError, parse_feature_list, prefix, suffix};
+use hangtag_weights::{Position, Tokenizer, TokenizerError};
 
-use crate::args::BenchArgs;
-use crate::failure::{bad_input, failed};
-use crate::model;
+use crate::BenchError;
 
 /// A description to read, repeated to the length asked for.
 pub const TEXT: &str = "Trail running shoe for men, upper of recycled polyester mesh in navy blue with orange laces, \
@@ -24,47 +20,37 @@ const FEATURES: &str =
 const SUFFIX_TOKENS: usize = 8;
 const ANSWER_TOKENS: usize = 8;
 
-pub enum Subject {
-    Model(Box<Extractor>),
-    Shape(Box<Engine>),
+/// What is measured.
+pub enum Subject<'a> {
+    /// A model that can be asked.
+    Model(&'a mut Extractor),
+    /// A model without a tokenizer, whose weights may be random.
+    Shape(&'a mut Engine),
 }
 
-impl Subject {
-    pub fn load(args: &BenchArgs) -> Result<Subject> {
-        let Some(name) = &args.shape else {
-            return Ok(Subject::Model(Box::new(model::load(&args.model)?)));
-        };
-        let config = shape(name).ok_or_else(|| {
-            bad_input(format!("--shape {name} is not known: choose among {}", SHAPES.join(", ")))
-        })?;
-        let gguf = pollster::block_on(RandomWeights::open(name, &config)).map_err(failed)?;
-        let engine = model::load_engine(&args.model, &gguf, config)?;
-        Ok(Subject::Shape(Box::new(engine)))
-    }
-
-    pub fn name<'a>(&self, args: &'a BenchArgs) -> &'a str {
-        args.shape.as_ref().unwrap_or(&args.model.model)
-    }
-
-    pub fn engine(&self) -> &Engine {
+impl Subject<'_> {
+    pub(crate) fn engine(&self) -> &Engine {
         match self {
-            Subject::Model(extractor) => extractor.engine(),
-            Subject::Shape(engine) => engine,
+            Self::Model(extractor) => extractor.engine(),
+            Self::Shape(engine) => engine,
         }
     }
 
-    pub fn engine_mut(&mut self) -> &mut Engine {
+    pub(crate) fn engine_mut(&mut self) -> &mut Engine {
         match self {
-            Subject::Model(extractor) => extractor.engine_mut(),
-            Subject::Shape(engine) => engine,
+            Self::Model(extractor) => extractor.engine_mut(),
+            Self::Shape(engine) => engine,
         }
     }
 
     /// All the features of a text, and with a real model what their answers are taken from.
-    pub fn job(&self, args: &BenchArgs) -> Result<(Job, Option<Source>)> {
-        let (count, tokens) = (usize::from(args.features), args.text_tokens as usize);
+    pub(crate) fn job(
+        &self,
+        count: usize,
+        tokens: usize,
+    ) -> Result<(Job, Option<Source>), BenchError> {
         match self {
-            Subject::Model(extractor) => {
+            Self::Model(extractor) => {
                 let source = Source {
                     vocabulary: extractor.vocabulary().clone(),
                     text: text(extractor.tokenizer(), tokens)?,
@@ -72,7 +58,7 @@ impl Subject {
                 };
                 Ok((asked(extractor, &source)?, Some(source)))
             }
-            Subject::Shape(engine) => {
+            Self::Shape(engine) => {
                 let words = engine.config().vocab_size;
                 let ids = |from: usize, count: usize| -> Vec<u32> {
                     (from..from + count).map(|i| (i * 7919 % words) as u32).collect()
@@ -103,21 +89,24 @@ impl Source {
 }
 
 /// The prompts of a real extraction.
-fn asked(extractor: &Extractor, source: &Source) -> Result<Job> {
+fn asked(extractor: &Extractor, source: &Source) -> Result<Job, TaskError> {
     let task = extractor.task_tokenizer();
-    let row = |feature: &Feature| -> Result<RowRequest> {
+    let row = |feature: &Feature| -> Result<RowRequest, TaskError> {
         let suffix = suffix(feature, task)?;
         Ok(RowRequest { suffix, max_new_tokens: MAX_ANSWER_TOKENS })
     };
     Ok(Job {
         prefix: prefix(&source.text, task)?,
-        rows: source.features.iter().map(row).collect::<Result<_>>()?,
+        rows: source.features.iter().map(row).collect::<Result<_, _>>()?,
         stop_tokens: extractor.tokenizer().stop_tokens(),
     })
 }
 
 /// `count` features to ask for.
-pub fn features(count: usize) -> Result<Vec<Feature>> {
+///
+/// # Errors
+/// When they are more than can be asked for.
+pub fn features(count: usize) -> Result<Vec<Feature>, TaskError> {
     let names: Vec<&str> = FEATURES.split(", ").collect();
     let names: Vec<String> = (0..count)
         .map(|index| match (names.get(index), names[index % names.len()]) {
@@ -125,11 +114,11 @@ pub fn features(count: usize) -> Result<Vec<Feature>> {
             (None, name) => format!("{name} {}", index / names.len() + 1),
         })
         .collect();
-    Ok(parse_feature_list(&names.join(", "))?)
+    parse_feature_list(&names.join(", "))
 }
 
 /// Whole words of [`TEXT`], as many as make at least `tokens` tokens.
-fn text(tokenizer: &Tokenizer, tokens: usize) -> Result<String> {
+fn text(tokenizer: &Tokenizer, tokens: usize) -> Result<String, TokenizerError> {
     let once = tokenizer.encode(TEXT, Position::Continuation)?;
     let mut text = TEXT.repeat(tokens / once.len().max(1));
     for word in TEXT.split_inclusive(' ') {
