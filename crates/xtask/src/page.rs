@@ -15,7 +15,7 @@ use crate::compression;
 use crate::tools::{TRUNK, WASM, WASM_BINDGEN, host};
 
 /// What the page is built from, relative to the project's folder.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     "Cargo.toml",
     "Cargo.lock",
     "Trunk.toml",
