@@ -74,17 +74,17 @@ impl<'a, S: ByteSource> Cursor<'a, S> {
         }
         self.chunk.drain(..self.at);
         self.at = 0;
-        // As much as was read so far: a long header takes few readings, and a short one costs a network little.
-        let chunk_bytes = self.chunk_end.clamp(FIRST_CHUNK_BYTES, MAX_CHUNK_BYTES) as usize;
-        let wanted = (length - self.chunk.len()).max(chunk_bytes);
-        let left = self.source.len() - self.chunk_end;
-        let wanted = usize::try_from(left).map_or(wanted, |left| wanted.min(left));
-        let more = self.source.read(self.chunk_end, wanted).await?;
-        if more.len() != wanted {
-            return Err(self.bad("the source returned fewer bytes than asked for"));
+        while self.chunk.len() < length {
+            // As much as was read so far: a long header takes few readings, and a short one costs a network little.
+            let wanted = self.chunk_end.clamp(FIRST_CHUNK_BYTES, MAX_CHUNK_BYTES);
+            let wanted = wanted.min(self.source.len() - self.chunk_end);
+            let more = self.source.read(self.chunk_end, wanted as usize).await?;
+            if more.len() as u64 != wanted {
+                return Err(self.bad("the source returned fewer bytes than asked for"));
+            }
+            self.chunk_end += wanted;
+            self.chunk.extend_from_slice(&more);
         }
-        self.chunk_end += wanted as u64;
-        self.chunk.extend_from_slice(&more);
         Ok(())
     }
 
