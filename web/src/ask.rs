@@ -67,7 +67,7 @@ pub fn count_features(list: &str) -> usize {
 
 /// An error text as a sentence. A file name at its start keeps its spelling.
 pub fn sentence(message: &str) -> String {
-    let word = message.split([' ', ':']).next().unwrap_or_default();
+    let word = message.split(' ').next().unwrap_or_default();
     let mut characters = message.chars();
     let first = match characters.next() {
         Some(first) if !word.contains(['.', '/', '_']) => first.to_uppercase().to_string(),
@@ -115,5 +115,9 @@ mod tests {
         );
         assert_eq!(sentence("wrong"), "Wrong.");
         assert_eq!(sentence("model.gguf: cut off"), "model.gguf: cut off.");
+        assert_eq!(
+            sentence("https://a.nl/m could not be fetched"),
+            "https://a.nl/m could not be fetched."
+        );
     }
 }

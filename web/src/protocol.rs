@@ -531,8 +531,10 @@ pub enum FailureKind {
     DeviceLost,
     /// The model or the run needs more memory than there is.
     OutOfMemory,
-    /// A file could not be fetched.
+    /// A file could not be fetched; asking again may help.
     Network,
+    /// The server does not have the file, or has another in its place.
+    Server,
     /// A downloaded file is not the one that the manifest promises.
     HashMismatch,
     /// The model's files are damaged, or of a kind that is not supported.

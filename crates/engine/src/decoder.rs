@@ -105,7 +105,7 @@ struct Io {
 
 #[derive(Debug)]
 struct Dispatch {
-    /// One, or of a product one of each form.
+    /// One, or of a product one of each form in use.
     pipelines: Vec<Rc<Pipeline>>,
     group: wgpu::BindGroup,
     grid: Grid,
@@ -120,8 +120,8 @@ enum Grid {
     PerToken(u32),
     /// (blocks of query rows, n)
     Attention { heads: usize, kv_heads: usize },
-    /// As the form for so many rows has it.
-    Product { rows: usize, integer: bool },
+    /// As the form for so many rows has it; `forms` are the places of the pipelines' forms, ascending.
+    Product { rows: usize, integer: bool, forms: Vec<usize> },
 }
 
 /// The working buffers of a step.
@@ -150,9 +150,7 @@ impl Decoder {
         let io = Io::new(gpu, options, max_selected(config, options), &scratch);
         let mut loader = Loader::new(gpu, gguf, source.file_bytes(), progress);
         let (pipelines, dispatches) = (HashMap::new(), Vec::new());
-        let slots = options.context_tokens as u32;
-        let exact = options.exact_products;
-        let mut list = Builder { gpu, config, exact, slots, pipelines, dispatches };
+        let mut list = Builder { gpu, config, options, pipelines, dispatches };
 
         let embedding = loader.linear(&source.embedding).await?;
         list.embed(&embedding, &io, &buffers);
@@ -273,9 +271,10 @@ impl Dispatch {
                 let rows = count * heads / kv_heads;
                 (0, (rows.div_ceil(attention::ROWS) as u32, *kv_heads as u32))
             }
-            Grid::Product { rows, integer } => {
+            Grid::Product { rows, integer, forms } => {
                 let form = tuning::form(*integer, *rows, count);
-                (form, tuning::forms(*integer)[form].grid(*rows, count))
+                let place = forms.partition_point(|other| *other < form).min(forms.len() - 1);
+                (place, tuning::forms(*integer)[forms[place]].grid(*rows, count))
             }
         };
         pass.set_pipeline(&self.pipelines[pipeline].pipeline);
@@ -333,10 +332,7 @@ impl Buffers {
 struct Builder<'a> {
     gpu: &'a Gpu,
     config: &'a ModelConfig,
-    /// Whether no product may round its input.
-    exact: bool,
-    /// Of the KV cache.
-    slots: u32,
+    options: &'a EngineOptions,
     pipelines: HashMap<(&'static str, Variant), Rc<Pipeline>>,
     dispatches: Vec<Dispatch>,
 }
@@ -393,20 +389,38 @@ impl Builder<'_> {
         input: &wgpu::Buffer,
         rest: &[&wgpu::Buffer],
     ) {
+        self.product_of(self.options.step_tokens, kernel, linear, accumulate, input, rest);
+    }
+
+    /// [`Self::product`] of at most `most` tokens. Only the forms that these can need are compiled.
+    fn product_of(
+        &mut self,
+        most: usize,
+        kernel: &'static Kernel,
+        linear: &Linear,
+        accumulate: bool,
+        input: &wgpu::Buffer,
+        rest: &[&wgpu::Buffer],
+    ) {
         let tier = self.gpu.describe().tier;
-        let integer = tuning::is_integer(tier, linear.format, self.exact);
-        let variant = |form| Variant { format: linear.format, form, ..PLAIN };
-        let forms = tuning::forms(integer).iter();
-        let pipelines: Vec<_> = forms.map(|form| self.pipeline(kernel, variant(*form))).collect();
+        let integer = tuning::is_integer(tier, linear.format, self.options.exact_products);
+        let variant = |place: &usize| Variant {
+            format: linear.format,
+            form: tuning::forms(integer)[*place],
+            ..PLAIN
+        };
         for (params, part) in matrix_params(linear, accumulate) {
+            let forms = tuning::used_forms(integer, part.rows.len(), most);
+            let pipelines: Vec<_> =
+                forms.iter().map(|place| self.pipeline(kernel, variant(place))).collect();
             let params = self.gpu.uniform(kernel.name, &params);
             // Without a bias something must be bound all the same, and it is not read.
             let bias = linear.bias.as_ref().unwrap_or(&part.scales);
             let bound = [&[&part.words, &part.scales, input, bias], rest].concat();
             // Forms differ in their text only: any of them makes the binding for all.
             let group = pipelines[0].bind(self.gpu, &params, &bound);
-            let grid = Grid::Product { rows: part.rows.len(), integer };
-            self.dispatches.push(Dispatch { pipelines: pipelines.clone(), group, grid });
+            let grid = Grid::Product { rows: part.rows.len(), integer, forms };
+            self.dispatches.push(Dispatch { pipelines, group, grid });
         }
     }
 
@@ -469,7 +483,7 @@ impl Builder<'_> {
             num_kv_heads: config.num_key_value_heads as u32,
             head_dim: config.head_dim as u32,
             rotary_dim: config.rotary_dim as u32,
-            slots: self.slots,
+            slots: self.options.context_tokens as u32,
         };
         let rotary = self.gpu.uniform("rotary", &rotary);
         let Buffers { normed, query, turns, .. } = buffers;
@@ -491,7 +505,7 @@ impl Builder<'_> {
             num_kv_heads: kv_heads as u32,
             head_dim: config.head_dim as u32,
             sliding_window: config.sliding_window.unwrap_or(0) as u32,
-            slots: self.slots,
+            slots: self.options.context_tokens as u32,
             scale: 1.0 / (config.head_dim as f32).sqrt(),
         };
         let bound = [&io.tokens, query, cache, attended];
@@ -506,7 +520,9 @@ impl Builder<'_> {
         let bound = [&buffers.hidden, &io.selected, &buffers.selected_hidden];
         self.push(&kernel::GATHER_ROWS, &size, &bound, grid);
         self.norm(norm, &buffers.selected_hidden, &buffers.selected_normed);
-        self.product(&kernel::PRODUCT, output, false, &buffers.selected_normed, &[&io.logits]);
+        let most = max_selected(self.config, self.options);
+        let (normed, logits) = (&buffers.selected_normed, [&io.logits]);
+        self.product_of(most, &kernel::PRODUCT, output, false, normed, &logits);
         let vocab = Elementwise { size: self.config.vocab_size as u32 };
         let bound = [&io.logits, &io.allowed, &io.chosen];
         self.push(&kernel::SAMPLE, &vocab, &bound, Grid::Tokens);

@@ -14,7 +14,7 @@ use crate::kernel::attention::{self, Attention};
 use crate::kernel::elementwise::Elementwise;
 use crate::kernel::limits::{CHAINS, Chains};
 use crate::kernel::product::Matrix;
-use crate::kernel::{self, Form, Kernel, PLAIN, Step, Token, Variant};
+use crate::kernel::{self, Form, Inner, Kernel, PLAIN, Step, Token, Variant};
 use crate::matrix::{MatrixFormat, TILE_ROWS};
 use crate::source::ProductInfo;
 use crate::tuning;
@@ -159,23 +159,24 @@ pub fn forms(gpu: &Gpu, format: MatrixFormat) -> Vec<Form> {
     let rounds = tuning::is_integer(gpu.describe().tier, format, false);
     let mut forms = tuning::FLOAT_FORMS.to_vec();
     if rounds {
-        forms.extend(tuning::INTEGER_FORMS.iter().filter(|form| form.integer));
+        forms.extend(tuning::INTEGER_FORMS.iter().filter(|form| form.inner == Inner::Integer));
     }
-    let around = |integer, tokens: &[u32], lanes: &[u32], threads: &[u32]| {
+    let around = |inner, tokens: &[u32], lanes: &[u32], threads: &[u32]| {
         let mut around = Vec::new();
         for (tokens, lanes) in tokens.iter().flat_map(|t| lanes.iter().map(move |l| (*t, *l))) {
             for (groups, threads) in
-                [1, 2, 4, 8].into_iter().flat_map(|g| threads.iter().map(move |t| (g, *t)))
+                [1, 2, 4, 8, 16].into_iter().flat_map(|g| threads.iter().map(move |t| (g, *t)))
             {
                 let split = threads / lanes / groups;
-                around.push(Form { lanes, split, groups, tokens, integer });
+                around.push(Form { lanes, split, groups, tokens, inner });
             }
         }
         around
     };
-    let mut more = around(false, &[1, 2], &[4, 8], &[128]);
+    let mut more = around(Inner::Float, &[1, 2], &[4, 8], &[128]);
+    more.extend(around(Inner::Tiled, &[4, 8], &[8, 16], &[64, 128, 256]));
     if rounds {
-        more.extend(around(true, &[1, 2, 8], &[4, 8, 16], &[128, 256]));
+        more.extend(around(Inner::Integer, &[1, 2, 8], &[4, 8, 16], &[128, 256]));
     }
     for form in more {
         if form.split > 0 && form.fits() && !forms.contains(&form) {

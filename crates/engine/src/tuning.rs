@@ -4,24 +4,31 @@
 //! results, since too few threads cost more than weights that are read again. A form is within a tenth or so of the best at most sizes.
 
 use crate::gpu::Tier;
-use crate::kernel::Form;
+use crate::kernel::{Form, Inner};
 use crate::matrix::MatrixFormat;
 
 const fn float(lanes: u32, split: u32, groups: u32, tokens: u32) -> Form {
-    Form { lanes, split, groups, tokens, integer: false }
+    Form { lanes, split, groups, tokens, inner: Inner::Float }
 }
 
 const fn integer(lanes: u32, split: u32, groups: u32, tokens: u32) -> Form {
-    Form { lanes, split, groups, tokens, integer: true }
+    Form { lanes, split, groups, tokens, inner: Inner::Integer }
+}
+
+const fn tiled(lanes: u32, split: u32, groups: u32, tokens: u32) -> Form {
+    Form { lanes, split, groups, tokens, inner: Inner::Tiled }
 }
 
 /// The forms of exact products, from few tokens to many.
-pub(crate) const FLOAT_FORMS: [Form; 5] = [
+pub(crate) const FLOAT_FORMS: [Form; 8] = [
     float(4, 32, 1, 1),
     float(8, 16, 1, 1),
     float(8, 16, 1, 2),
     float(8, 8, 1, 4),
     float(8, 4, 4, 4),
+    tiled(8, 2, 8, 4),
+    tiled(16, 1, 8, 4),
+    tiled(16, 1, 16, 4),
 ];
 
 /// The forms of products that may round their input.
@@ -44,6 +51,15 @@ pub(crate) fn forms(integer: bool) -> &'static [Form] {
     if integer { &INTEGER_FORMS } else { &FLOAT_FORMS }
 }
 
+/// The places, ascending, that [`form`] gives for products of `rows` rows and up to `most` tokens.
+pub(crate) fn used_forms(integer: bool, rows: usize, most: usize) -> Vec<usize> {
+    let mut used: Vec<usize> =
+        (1..=most.max(1)).map(|tokens| form(integer, rows, tokens)).collect();
+    used.sort_unstable();
+    used.dedup();
+    used
+}
+
 /// The place in [`forms`] of the one for a product of `rows` rows and `tokens` tokens.
 pub(crate) fn form(integer: bool, rows: usize, tokens: usize) -> usize {
     match (integer, tokens, rows * tokens) {
@@ -55,7 +71,9 @@ pub(crate) fn form(integer: bool, rows: usize, tokens: usize) -> usize {
         (true, ..) => 5,
         (false, _, ..16_000) => 0,
         (false, 2, _) | (false, _, ..130_000) => 2,
-        (false, 3..=12, _) | (false, _, ..700_000) => 3,
-        (false, ..) => 4,
+        (false, 3..=12, _) | (false, _, ..350_000) => 3,
+        (false, 13..=24, _) => 4,
+        (false, _, ..2_500_000) => 6,
+        (false, ..) => 7,
     }
 }

@@ -6,7 +6,7 @@
 use anyhow::Result;
 use hangtag_tests::browser::{BrowserOptions, Kind};
 
-use crate::{corrections, list, models, offline, processor, templates, traffic};
+use crate::{corrections, list, models, offline, processor, tabs, templates, traffic};
 
 fn firefox() -> BrowserOptions {
     BrowserOptions { kind: Kind::Firefox, ..BrowserOptions::default() }
@@ -135,4 +135,9 @@ async fn a_whole_session_reaches_no_other_site_and_the_page_says_so() -> Result<
 #[tokio::test]
 async fn a_request_to_another_site_would_be_seen() -> Result<()> {
     traffic::elsewhere(firefox()).await
+}
+
+#[tokio::test]
+async fn a_page_that_was_left_keeps_nobody_waiting_and_answers_when_it_is_back() -> Result<()> {
+    tabs::left(firefox()).await
 }

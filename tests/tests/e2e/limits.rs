@@ -39,12 +39,12 @@ async fn weights_that_the_server_got_wrong_are_named_and_good_ones_still_load() 
         return Ok(());
     };
     let good = tiny()?;
-    let cases: [(&str, &[u8]); 3] = [
-        ("html", b"<!DOCTYPE html><title>Sign in, please</title>"),
-        ("short", &good[..good.len() - 32]),
-        ("long", &[&good[..], &[0; 32]].concat()),
+    let cases: [(&str, &[u8], &str); 3] = [
+        ("html", b"<!DOCTYPE html><title>Sign in, please</title>", "model.gguf"),
+        ("short", &good[..good.len() - 32], "is shorter than"),
+        ("long", &[&good[..], &[0; 32]].concat(), "is longer than"),
     ];
-    for (package, bytes) in cases {
+    for (package, bytes, said) in cases {
         stage.site.add_package(package, &good)?;
         stage.site.replace_file(package, bytes)?;
         stage.open(package).await?;
@@ -55,7 +55,8 @@ async fn weights_that_the_server_got_wrong_are_named_and_good_ones_still_load() 
             stage.browser.attribute_becomes("model-card", "data-state", &["failed"]).await?;
         }
         let words = stage.browser.element("model-error").await?.text().await?;
-        assert!(words.contains("model.gguf"), "{package}: {words}");
+        assert!(words.contains("model.gguf") && words.contains(said), "{package}: {words}");
+        assert!(!words.contains("Check the connection"), "{package}: {words}");
     }
     stage.open("tiny").await?;
     assert_eq!(stage.extract(TEXT, "Brand").await?.len(), 1);

@@ -282,6 +282,7 @@ async fn bad_packages(options: BrowserOptions) -> Result<()> {
             message.to_lowercase().contains(word),
             "{package}: {message:?} does not name {word:?}"
         );
+        assert!(!message.contains("Check the connection"), "{package}: {message:?}");
     }
     let elsewhere = format!("{}?model=https://example.org/model", stage.site.origin());
     stage.browser.driver().goto(elsewhere).await?;

@@ -79,3 +79,30 @@ async fn a_model_deleted_in_one_tab_is_gone_in_the_other() -> Result<()> {
     assert_eq!(values(&stage.extract(TEXT, "Brand, Color").await?), values(&rows));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_page_that_was_left_keeps_nobody_waiting_and_answers_when_it_is_back() -> Result<()> {
+    left(BrowserOptions::default()).await
+}
+
+/// Browsers may keep a page that was left as it is, with its locks, to show it again at once.
+pub async fn left(options: BrowserOptions) -> Result<()> {
+    let Some(stage) = stage("a page that was left", options).await? else { return Ok(()) };
+    stage.open("tiny").await?;
+    let rows = stage.extract(TEXT, "Brand, Color").await?;
+    let first = stage.browser.driver().window().await?;
+    stage.browser.driver().goto("about:blank").await?;
+    let second = stage.browser.driver().new_tab().await?;
+    stage.browser.driver().switch_to_window(second.clone()).await?;
+    stage.open("tiny").await?;
+    assert_eq!(values(&stage.extract(TEXT, "Brand, Color").await?), values(&rows));
+
+    stage.browser.driver().switch_to_window(first).await?;
+    stage.browser.driver().back().await?;
+    stage.model_becomes("ready").await?;
+    assert_eq!(values(&stage.extract(TEXT, "Brand, Color").await?), values(&rows));
+
+    stage.browser.driver().switch_to_window(second).await?;
+    assert_eq!(values(&stage.extract(TEXT, "Brand, Color").await?), values(&rows));
+    Ok(())
+}

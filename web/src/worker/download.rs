@@ -9,7 +9,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response};
 
-use super::failure::{Halt, describe, network};
+use super::failure::{Halt, describe, network, not_sent};
 use super::line::scope;
 
 /// Waits before a broken connection is tried again.
@@ -50,10 +50,15 @@ async fn attempt(url: &str, size: u64, sink: &mut impl Sink) -> Result<(), Halt>
         206 if start > 0 => {}
         200 if start > 0 => sink.restart()?,
         200 => {}
+        416 => {
+            let message =
+                format!("{url} is shorter than the {size} bytes that the manifest promises");
+            return Err(Failure::new(FailureKind::Server, message).into());
+        }
         status => return Err(refused(url, status, &response.status_text()).into()),
     }
     if let Some(page) = web_page(&response) {
-        return Err(network(url, page).into());
+        return Err(not_sent(FailureKind::Server, url, page).into());
     }
     let body = response.body().ok_or_else(|| network(url, "the answer is empty"))?;
     let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
@@ -185,5 +190,10 @@ impl RangeSource {
 }
 
 fn refused(url: &str, status: u16, words: &str) -> Failure {
-    network(url, format!("the server answered {status} {words}").trim_end())
+    // Too many requests, too slow, or broken for now: asking again may help.
+    let kind = match status {
+        408 | 429 | 500.. => FailureKind::Network,
+        _ => FailureKind::Server,
+    };
+    not_sent(kind, url, format!("the server answered {status} {words}").trim_end())
 }

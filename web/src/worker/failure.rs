@@ -30,9 +30,14 @@ pub fn exception_name(error: &JsValue) -> String {
     error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.name())).unwrap_or_default()
 }
 
-/// A failure of the network or of the server.
+/// A failure of the network.
 pub fn network(url: &str, detail: &str) -> Failure {
-    Failure::new(FailureKind::Network, format!("{url} could not be fetched: {detail}"))
+    not_sent(FailureKind::Network, url, detail)
+}
+
+/// A file that did not come.
+pub fn not_sent(kind: FailureKind, url: &str, detail: &str) -> Failure {
+    Failure::new(kind, format!("{url} could not be fetched: {detail}"))
 }
 
 /// A failure with every cause in its message.

@@ -217,7 +217,14 @@ impl Keeper<'_> {
             if let Some(error) = sink.refused.take() {
                 return Err(Stop::Storage(error));
             }
-            outcome?;
+            match outcome {
+                Err(Halt::Failed(failure)) if failure.kind == FailureKind::HashMismatch => {
+                    drop(sink);
+                    remove(self.folder, self.file).await.map_err(Stop::Storage)?;
+                    return Err(Halt::Failed(failure).into());
+                }
+                outcome => outcome?,
+            }
             if sink.hash.clone().finish() == self.file.sha256 {
                 let received_bytes = sink.received_bytes;
                 drop(sink);

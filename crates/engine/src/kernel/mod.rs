@@ -45,7 +45,7 @@ pub enum Shared {
     Reduce,
     /// `matrix.wgsl` and the file of the matrix's format
     Matrix,
-    /// `product.wgsl`, whose `store` is the kernel's own, and `product_float.wgsl` or `product_integer.wgsl`
+    /// `product.wgsl`, whose `store` is the kernel's own, and the file of the form's [`Inner`]
     Product,
 }
 
@@ -60,6 +60,17 @@ pub struct Kernel {
     pub bindings: &'static [Access],
 }
 
+/// How a thread comes by weights and input, and in what it multiplies them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Inner {
+    /// In f32, straight from the buffers (`product_float.wgsl`).
+    Float,
+    /// In f32, from workgroup memory, 4 or 8 tokens a thread (`product_tiled.wgsl`).
+    Tiled,
+    /// In bytes, to which the input is rounded; of formats with scales only (`product_integer.wgsl`).
+    Integer,
+}
+
 /// How much of a product a workgroup and a thread compute, and in what (product.wgsl).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Form {
@@ -71,20 +82,28 @@ pub struct Form {
     pub groups: u32,
     /// Tokens of a thread.
     pub tokens: u32,
-    /// Whether the input is rounded to bytes; of formats with scales only.
-    pub integer: bool,
+    /// How it multiplies.
+    pub inner: Inner,
 }
 
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Form { lanes, split, groups, tokens, integer } = self;
-        let kind = if *integer { "integer" } else { "float" };
+        let Form { lanes, split, groups, tokens, inner } = self;
+        let kind = match inner {
+            Inner::Float => "float",
+            Inner::Tiled => "tiled",
+            Inner::Integer => "integer",
+        };
         write!(f, "{kind}({lanes}, {split}, {groups}, {tokens})")
     }
 }
 
 /// Blocks of rounded input that a workgroup keeps, of 40 bytes each: half of the memory that every device gives it.
 const MAX_BLOCKS: u32 = 256;
+/// Columns that a workgroup keeps of its rows and tokens, in tiles.
+const TILE_COLUMNS: u32 = 16;
+/// Of workgroup memory, what every device gives.
+const WORKGROUP_BYTES: u32 = 16_384;
 
 impl Form {
     /// Workgroups for `rows` rows and `tokens` tokens.
@@ -97,8 +116,17 @@ impl Form {
     /// Whether every device can run it: the threads of a workgroup and their memory are limited.
     #[must_use]
     pub fn fits(self) -> bool {
-        let Form { lanes, split, groups, tokens, integer } = self;
-        lanes * split * groups <= 256 && (!integer || split * groups * tokens <= MAX_BLOCKS)
+        let Form { lanes, split, groups, tokens, inner } = self;
+        let threads = lanes * split * groups;
+        let fits = match inner {
+            Inner::Float => true,
+            Inner::Tiled => {
+                let tiles = 4 * TILE_COLUMNS * split * (4 * lanes + groups * tokens);
+                matches!(tokens, 4 | 8) && tiles + 16 * threads <= WORKGROUP_BYTES
+            }
+            Inner::Integer => split * groups * tokens <= MAX_BLOCKS,
+        };
+        threads <= 256 && fits
     }
 
     fn constants(self) -> String {
@@ -189,15 +217,10 @@ impl Kernel {
                 Shared::Matrix => {
                     parts.extend([shader!("shared/matrix"), format_source(variant.format)])
                 }
-                Shared::Product if variant.form.integer => parts.extend([
-                    &constants,
-                    shader!("shared/product"),
-                    shader!("shared/product_integer"),
-                ]),
                 Shared::Product => parts.extend([
                     &constants,
                     shader!("shared/product"),
-                    shader!("shared/product_float"),
+                    inner_source(variant.form.inner),
                 ]),
             }
         }
@@ -263,6 +286,14 @@ fn format_source(format: MatrixFormat) -> &'static str {
         MatrixFormat::Q8 => shader!("shared/matrix_q8"),
         MatrixFormat::F16 => shader!("shared/matrix_f16"),
         MatrixFormat::F32 => shader!("shared/matrix_f32"),
+    }
+}
+
+fn inner_source(inner: Inner) -> &'static str {
+    match inner {
+        Inner::Float => shader!("shared/product_float"),
+        Inner::Tiled => shader!("shared/product_tiled"),
+        Inner::Integer => shader!("shared/product_integer"),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::kernel::product::{
     Matrix, Operands, Rotary, product, product_gelu, product_rotary, product_swiglu, turns,
 };
 use crate::kernel::sample::sample;
-use crate::kernel::{self, Form, Kernel, Token, Variant};
+use crate::kernel::{self, Form, Inner, Kernel, Token, Variant};
 use crate::matrix::{MatrixFormat, Packed, TILE_ROWS, pack};
 use crate::tuning::{FLOAT_FORMS, INTEGER_FORMS};
 
@@ -127,7 +127,9 @@ fn random_parts(
 
 /// Every form that there is for a format.
 fn forms(format: MatrixFormat) -> Vec<Form> {
-    let integer = INTEGER_FORMS.into_iter().filter(|form| form.integer && format.has_scales());
+    let integer = INTEGER_FORMS
+        .into_iter()
+        .filter(|form| form.inner == Inner::Integer && format.has_scales());
     FLOAT_FORMS.into_iter().chain(integer).collect()
 }
 
@@ -149,7 +151,7 @@ impl Case {
         for (dtype, format) in FORMATS {
             for form in forms(format) {
                 for (tokens, rows, columns) in
-                    [(1, 64, 32), (5, 70, 96), (33, 2, 64), (18, 130, 576)]
+                    [(1, 64, 32), (5, 70, 96), (70, 2, 64), (18, 130, 576)]
                 {
                     let rows = usize::next_multiple_of(rows, row_multiple);
                     let what =
@@ -172,7 +174,7 @@ impl Case {
     }
 
     fn operands(&self) -> Operands<'_> {
-        let integer = self.variant.form.integer;
+        let integer = self.variant.form.inner == Inner::Integer;
         Operands { weights: &self.packed, input: &self.input, bias: &self.bias, integer }
     }
 
@@ -242,7 +244,7 @@ gpu_test! {
         let (gpu, mut random) = (gpu(false).await, Random::new());
         let cases = Case::all(&mut random, &kernel::PRODUCT, 1).into_iter();
         let suits = |case: &Case| {
-            case.variant.form.integer && case.tokens > 1 && case.params.rows as usize >= TILE_ROWS
+            case.variant.form.inner == Inner::Integer && case.tokens > 1 && case.params.rows as usize >= TILE_ROWS
         };
         for mut case in cases.filter(suits) {
             let poison = vec![POISON; case.tokens * case.params.all_rows as usize];

@@ -4,7 +4,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, StorageAccess};
 
 use crate::gpu::Tier;
-use crate::kernel::{ALL, Access, Kernel, Variant};
+use crate::kernel::{ALL, Access, Inner, Kernel, Variant};
 use crate::matrix::MatrixFormat;
 use crate::tuning::{FLOAT_FORMS, INTEGER_FORMS};
 
@@ -16,7 +16,8 @@ fn variants() -> impl Iterator<Item = Variant> {
     let of_form =
         |form| MatrixFormat::ALL.map(|format| Variant { format, form, quads: 8 * form.tokens });
     let exact = FLOAT_FORMS.into_iter().flat_map(of_form);
-    let integer = INTEGER_FORMS.into_iter().filter(|form| form.integer).flat_map(of_form);
+    let integer =
+        INTEGER_FORMS.into_iter().filter(|form| form.inner == Inner::Integer).flat_map(of_form);
     exact.chain(integer.filter(|variant| variant.format.has_scales()))
 }
 
