@@ -27,7 +27,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
 /// Writes what the arguments ask for, and says nothing.
 pub fn export_to(args: &ExportArgs) -> Result<Report> {
     let name = name(args)?;
-    let mut base = open(args)?;
+    let mut base = open(&args.base, args.quiet)?;
     let adapter = match &args.adapter {
         Some(folder) => Some(load_adapter(folder, &base)?),
         None => None,
@@ -57,8 +57,8 @@ pub fn export_to(args: &ExportArgs) -> Result<Report> {
 }
 
 /// The weights to export, and what is known of them.
-struct Known {
-    weights: Base,
+pub struct Known {
+    pub weights: Base,
     /// The base's own name, which adapters record.
     name: Option<String>,
     /// An adapter that was merged in before.
@@ -70,8 +70,9 @@ struct Known {
     licence: Option<String>,
 }
 
-fn open(args: &ExportArgs) -> Result<Known> {
-    let path = &hub::resolve(&args.base, args.quiet)?;
+/// The model that `--base` names.
+pub fn open(base: &str, quiet: bool) -> Result<Known> {
+    let path = &hub::resolve(base, quiet)?;
     if path.join(MANIFEST_FILE).is_file() {
         return open_package(path);
     }
@@ -79,28 +80,28 @@ fn open(args: &ExportArgs) -> Result<Known> {
         if !path.join("config.json").is_file() {
             return Err(bad_input(format!(
                 "--base {}: the folder holds no manifest.json and no config.json",
-                args.base
+                base
             ))
             .hint(WHAT_A_BASE_IS)
             .into());
         }
         let weights = Base::open_hf(path).map_err(base_failure)?;
-        let name = hub::Reference::parse(&args.base).and_then(Result::ok);
+        let name = hub::Reference::parse(base).and_then(Result::ok);
         return Ok(Known { name: name.map(|name| name.repository), ..unnamed(weights) });
     }
     if path.exists() {
         return Ok(unnamed(Base::open_gguf(model::open_files(path)?).map_err(base_failure)?));
     }
-    if args.base.contains(['/', '\\']) || args.base.ends_with(".gguf") {
-        return Err(bad_input(format!("--base {}: no such file or folder", args.base))
+    if base.contains(['/', '\\']) || base.ends_with(".gguf") {
+        return Err(bad_input(format!("--base {}: no such file or folder", base))
             .hint(WHAT_A_BASE_IS)
             .into());
     }
-    let path = fetch::get(&args.base, args.quiet)?;
+    let path = fetch::get(base, quiet)?;
     if path.is_dir() {
         return open_package(&path);
     }
-    let known = registry::find(&args.base);
+    let known = registry::find(base);
     let weights = Base::open_gguf(model::open_files(&path)?).map_err(base_failure)?;
     Ok(Known {
         name: known.map(|model| model.hub_name.to_owned()),
@@ -134,7 +135,8 @@ fn unnamed(weights: Base) -> Known {
     Known { weights, name: None, adapter: None, trained_on: None, card: None, licence }
 }
 
-fn load_adapter(folder: &Path, base: &Known) -> Result<Adapter> {
+/// The adapter in `folder`, which must have been made for `base`.
+pub fn load_adapter(folder: &Path, base: &Known) -> Result<Adapter> {
     if let Some(adapter) = &base.adapter {
         return Err(bad_input(format!("the base already has the adapter {adapter} merged in"))
             .hint("give the base that both adapters were made for")

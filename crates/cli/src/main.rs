@@ -1,6 +1,7 @@
 //! The `hangtag` command: reads product descriptions on the user's own GPU.
 
 mod args;
+mod average;
 mod bench;
 mod compare;
 mod completions;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Fetch(args) => fetch::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Average(args) => average::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Dataset(args) => dataset::run(&args),

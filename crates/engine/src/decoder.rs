@@ -120,8 +120,8 @@ enum Grid {
     PerToken(u32),
     /// (blocks of query rows, n)
     Attention { heads: usize, kv_heads: usize },
-    /// As the form for so many rows has it; `forms` are the places of the pipelines' forms, ascending.
-    Product { rows: usize, integer: bool, forms: Vec<usize> },
+    /// As the form for a matrix of this size has it; `forms` are the places of the pipelines' forms, ascending.
+    Product { size: (usize, usize), integer: bool, forms: Vec<usize> },
 }
 
 /// The working buffers of a step.
@@ -271,10 +271,10 @@ impl Dispatch {
                 let rows = count * heads / kv_heads;
                 (0, (rows.div_ceil(attention::ROWS) as u32, *kv_heads as u32))
             }
-            Grid::Product { rows, integer, forms } => {
-                let form = tuning::form(*integer, *rows, count);
+            Grid::Product { size, integer, forms } => {
+                let form = tuning::form(*integer, *size, count);
                 let place = forms.partition_point(|other| *other < form).min(forms.len() - 1);
-                (place, tuning::forms(*integer)[forms[place]].grid(*rows, count))
+                (place, tuning::forms(*integer)[forms[place]].grid(size.0, count))
             }
         };
         pass.set_pipeline(&self.pipelines[pipeline].pipeline);
@@ -410,7 +410,8 @@ impl Builder<'_> {
             ..PLAIN
         };
         for (params, part) in matrix_params(linear, accumulate) {
-            let forms = tuning::used_forms(integer, part.rows.len(), most);
+            let size = (part.rows.len(), linear.columns);
+            let forms = tuning::used_forms(integer, size, most);
             let pipelines: Vec<_> =
                 forms.iter().map(|place| self.pipeline(kernel, variant(place))).collect();
             let params = self.gpu.uniform(kernel.name, &params);
@@ -419,7 +420,7 @@ impl Builder<'_> {
             let bound = [&[&part.words, &part.scales, input, bias], rest].concat();
             // Forms differ in their text only: any of them makes the binding for all.
             let group = pipelines[0].bind(self.gpu, &params, &bound);
-            let grid = Grid::Product { rows: part.rows.len(), integer, forms };
+            let grid = Grid::Product { size, integer, forms };
             self.dispatches.push(Dispatch { pipelines, group, grid });
         }
     }

@@ -103,7 +103,7 @@ pub async fn limits(gpu: &Gpu) -> Result<Limits, EngineError> {
 /// If the GPU fails.
 pub async fn product(gpu: &Gpu, size: &ProductSize, exact: bool) -> Result<f64, EngineError> {
     let integer = tuning::is_integer(gpu.describe().tier, size.format, exact);
-    let form = tuning::form(integer, size.rows, size.tokens);
+    let form = tuning::form(integer, (size.rows, size.columns), size.tokens);
     Ok(product_form(gpu, tuning::forms(integer)[form], &[*size]).await?[0])
 }
 

@@ -20,15 +20,14 @@ const fn tiled(lanes: u32, split: u32, groups: u32, tokens: u32) -> Form {
 }
 
 /// The forms of exact products, from few tokens to many.
-pub(crate) const FLOAT_FORMS: [Form; 8] = [
+pub(crate) const FLOAT_FORMS: [Form; 7] = [
     float(4, 32, 1, 1),
     float(8, 16, 1, 1),
     float(8, 16, 1, 2),
     float(8, 8, 1, 4),
     float(8, 4, 4, 4),
-    tiled(8, 2, 8, 4),
-    tiled(16, 1, 8, 4),
-    tiled(16, 1, 16, 4),
+    tiled(8, 4, 4, 4),
+    tiled(16, 2, 4, 8),
 ];
 
 /// The forms of products that may round their input.
@@ -51,17 +50,20 @@ pub(crate) fn forms(integer: bool) -> &'static [Form] {
     if integer { &INTEGER_FORMS } else { &FLOAT_FORMS }
 }
 
-/// The places, ascending, that [`form`] gives for products of `rows` rows and up to `most` tokens.
-pub(crate) fn used_forms(integer: bool, rows: usize, most: usize) -> Vec<usize> {
+/// The places, ascending, that [`form`] gives for products with a (rows, columns) matrix and up to `most` tokens.
+pub(crate) fn used_forms(integer: bool, size: (usize, usize), most: usize) -> Vec<usize> {
     let mut used: Vec<usize> =
-        (1..=most.max(1)).map(|tokens| form(integer, rows, tokens)).collect();
+        (1..=most.max(1)).map(|tokens| form(integer, size, tokens)).collect();
     used.sort_unstable();
     used.dedup();
     used
 }
 
-/// The place in [`forms`] of the one for a product of `rows` rows and `tokens` tokens.
-pub(crate) fn form(integer: bool, rows: usize, tokens: usize) -> usize {
+/// Fewer columns are read before a workgroup's barriers pay.
+const TILED_COLUMNS: usize = 1024;
+
+/// The place in [`forms`] of the one for a product of a (rows, columns) matrix with `tokens` tokens.
+pub(crate) fn form(integer: bool, (rows, columns): (usize, usize), tokens: usize) -> usize {
     match (integer, tokens, rows * tokens) {
         (_, 0..=1, 32_000..) => 1,
         (_, 0..=1, _) => 0,
@@ -70,10 +72,11 @@ pub(crate) fn form(integer: bool, rows: usize, tokens: usize) -> usize {
         (true, _, ..1_500_000) => 4,
         (true, ..) => 5,
         (false, _, ..16_000) => 0,
-        (false, 2, _) | (false, _, ..130_000) => 2,
-        (false, 3..=12, _) | (false, _, ..350_000) => 3,
-        (false, 13..=24, _) => 4,
-        (false, _, ..2_500_000) => 6,
-        (false, ..) => 7,
+        (false, 2, _) | (false, _, ..120_000) => 2,
+        (false, 3..=12, _) => 3,
+        (false, _, ..700_000) if columns < TILED_COLUMNS => 3,
+        (false, ..) if columns < TILED_COLUMNS => 4,
+        (false, 13..=24, _) | (false, _, ..240_000) => 5,
+        (false, ..) => 6,
     }
 }

@@ -113,6 +113,42 @@ fn the_card_of_an_adapter_goes_with_it() {
 }
 
 #[test]
+fn the_mean_of_equal_adapters_is_as_they_are_and_others_are_named() {
+    let folder = tempdir().unwrap();
+    let (base, adapter) = (golden("llama.gguf"), golden("llama-adapter/adapter_config.json"));
+    let (base, adapter) = (base.to_string_lossy(), adapter.parent().unwrap().to_string_lossy());
+    let copy = folder.path().join("doubled");
+    fs::create_dir(&copy).unwrap();
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+        fs::copy(golden(&format!("llama-adapter/{name}")), copy.join(name)).unwrap();
+    }
+    let args = ["average", &adapter, "doubled", "--base", &base, "--out", "mean"];
+    let said = hangtag(folder.path(), &args);
+    assert_eq!((said.code, said.out.as_str()), (0, "mean\n"), "{}", said.err);
+    // Rounded to 16 bits it stays as it is.
+    let again = ["average", "mean", "mean", "--base", &base, "--out", "again"];
+    assert_eq!(hangtag(folder.path(), &again).code, 0);
+    let weights =
+        |of: &str| fs::read(folder.path().join(of).join("adapter_model.safetensors")).unwrap();
+    assert!(weights("again") == weights("mean"), "the mean is another adapter");
+    let export =
+        ["export", "--base", &base, "--adapter", "mean", "--format", "f16", "--out", "model"];
+    assert_eq!(hangtag(folder.path(), &export).code, 0);
+
+    let config = fs::read_to_string(copy.join("adapter_config.json")).unwrap();
+    let doubled = config.replace("\"lora_alpha\": ", "\"lora_alpha\": 1");
+    assert_ne!(doubled, config);
+    fs::write(copy.join("adapter_config.json"), doubled).unwrap();
+    let said = hangtag(folder.path(), &args);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    assert!(
+        said.err.starts_with("error: adapters cannot be averaged: lora_alpha is "),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
 fn bases_that_are_none() {
     refused(
         &["--base", "a/b.gguf", "--format", "f16"],

@@ -8,6 +8,7 @@ mod file;
 #[cfg(not(target_arch = "wasm32"))]
 mod folder;
 mod linear;
+mod mean;
 mod merge;
 
 pub use config::AdapterConfig;
@@ -91,6 +92,19 @@ pub enum AdapterError {
         base: String,
         /// What the adapter names as its base.
         adapter: String,
+    },
+    /// Adapters that were to be averaged are not of one kind.
+    #[error(
+        "adapters cannot be averaged: {setting} is {first} in the first and {other} in another; take adapters that were \
+         trained on from the same one"
+    )]
+    Different {
+        /// The setting.
+        setting: &'static str,
+        /// Its value in the first adapter.
+        first: String,
+        /// Its value in another.
+        other: String,
     },
     /// The file has a tensor that belongs to no target.
     #[error("{file}, tensor {tensor}: {problem}")]
