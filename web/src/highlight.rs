@@ -11,6 +11,14 @@ pub struct Piece {
     pub features: Vec<usize>,
 }
 
+/// Colours of marked values.
+const NUM_TINTS: usize = 8;
+
+/// The class with the colour of a feature's value, in the text and in the table. Neighbours have others.
+pub fn tint(feature: usize) -> String {
+    format!("tint-{}", feature % NUM_TINTS)
+}
+
 /// Cuts `text` at the borders of `spans` (id, place in Unicode characters). The pieces joined are `text` again;
 /// spans that reach past the end are cut there, empty ones are ignored.
 pub fn pieces(text: &str, spans: &[(usize, Span)]) -> Vec<Piece> {
@@ -46,6 +54,8 @@ pub fn pieces(text: &str, spans: &[(usize, Span)]) -> Vec<Piece> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn span(start: usize, end: usize) -> Span {
@@ -54,6 +64,16 @@ mod tests {
 
     fn shown(text: &str, spans: &[(usize, Span)]) -> Vec<(String, Vec<usize>)> {
         pieces(text, spans).into_iter().map(|piece| (piece.text, piece.features)).collect()
+    }
+
+    #[test]
+    fn neighbours_have_other_colours() {
+        let tints: Vec<String> = (0..20).map(tint).collect();
+        assert!(
+            tints
+                .windows(NUM_TINTS)
+                .all(|few| few.iter().collect::<HashSet<_>>().len() == NUM_TINTS)
+        );
     }
 
     #[test]

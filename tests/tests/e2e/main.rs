@@ -121,6 +121,17 @@ async fn extraction(options: BrowserOptions) -> Result<()> {
     Ok(())
 }
 
+async fn each_value_has_its_own_colour(stage: &Stage) -> Result<()> {
+    let colours = "
+        const marks = [...document.querySelectorAll('[data-testid=source] mark')];
+        const values = new Set(marks.map(mark => mark.dataset.features.split(' ')[0] % 8));
+        const colours = new Set(marks.map(mark => getComputedStyle(mark).backgroundColor));
+        return [values.size, colours.size]";
+    let (values, colours): (usize, usize) = stage.browser.script(colours, vec![]).await?;
+    assert_eq!(colours, values, "of the values' colours");
+    Ok(())
+}
+
 async fn pointing_at_a_row_shows_its_value_in_the_text(stage: &Stage, rows: &[Row]) -> Result<()> {
     let index =
         rows.iter().position(|row| row.span.is_some()).context("no value was found in the text")?;
@@ -131,6 +142,7 @@ async fn pointing_at_a_row_shows_its_value_in_the_text(stage: &Stage, rows: &[Ro
         vec![json!(mark)],
     ).await?;
     assert_eq!(marked, TEXT.chars().skip(start).take(end - start).collect::<String>());
+    each_value_has_its_own_colour(stage).await?;
     assert_eq!(stage.count(&format!("{mark}.active")).await?, 0);
 
     let row = stage

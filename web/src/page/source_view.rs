@@ -1,7 +1,7 @@
 //! The text of a run, with the found values marked in it.
 
 use gloo::utils::document;
-use hangtag_web::highlight::{Piece, pieces};
+use hangtag_web::highlight::{Piece, pieces, tint};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
@@ -50,6 +50,7 @@ fn Part(piece: Piece) -> impl IntoView {
     let is_active = move || state.active.get().is_some_and(|index| features.contains(&index));
     view! {
         <mark
+            class=tint(first)
             data-features=listed.join(" ")
             class:active=is_active
             on:mouseenter=move |_| state.active.set(Some(first))

@@ -1,6 +1,7 @@
 //! One value: shown in the text, accepted, corrected or cleared, by pointer or keyboard.
 
 use hangtag_web::correction::Correction;
+use hangtag_web::highlight::tint;
 use hangtag_web::words::Messages;
 use leptos::ev::KeyboardEvent;
 use leptos::html::Input;
@@ -84,7 +85,7 @@ fn Shown(run: Run, index: usize, is_editing: RwSignal<bool>) -> impl IntoView {
         <div class="value-line">
             <button
                 type="button"
-                class="found"
+                class=format!("found {}", tint(index))
                 class:none=move || value().is_none()
                 class:marked=is_found
                 dir="auto"
