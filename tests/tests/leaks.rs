@@ -1,7 +1,7 @@
 //! Two hundred extractions leave nothing behind, neither on the GPU nor in the process.
 
 use anyhow::{Context, Result};
-use hangtag_engine::kernel::{self, Form, Variant};
+use hangtag_engine::kernel::{self, Form, Inner, Variant};
 use hangtag_engine::matrix::MatrixFormat;
 use hangtag_engine::{EngineOptions, GpuUsage, Speculation};
 use hangtag_extract::{ExtractError, Extractor, Progress};
@@ -111,7 +111,7 @@ fn two_hundred_extractions_leave_nothing_and_what_is_left_is_noticed() -> Result
         assert_eq!(grown(&mut extractor, 200..212, leak)?, ["process"]);
     }
 
-    let form = Form { lanes: 16, split: 1, groups: 1, tokens: 1, integer: false };
+    let form = Form { lanes: 16, split: 1, groups: 1, tokens: 1, inner: Inner::Float };
     let variant = Variant { format: MatrixFormat::F32, form, quads: 1 };
     let mut left = Vec::new();
     let leak = |extractor: &Extractor| {
