@@ -244,8 +244,8 @@ pub struct TrainArgs {
 #[derive(ClapArgs)]
 #[command(
     long_about = "Writes the mean of several LoRA adapters, factor by factor, into a new folder, in f16.\n\n\
-                  Adapters that were trained on from the same one with other seeds make other mistakes; their mean makes fewer \
-                  than each of them, and costs no more to run than one.",
+                  Adapters that were trained on from the same one with other seeds make other mistakes; the mean of ours made \
+                  fewer than each of them, and it costs no more to run than one.",
     after_long_help = "Example:\n  \
                   for seed in 11 12 13; do\n    \
                   hangtag train --data train.jsonl --init-adapter first --set seed=$seed --set optimizer.epochs=3 --out more-$seed\n  \

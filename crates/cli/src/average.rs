@@ -14,7 +14,7 @@ pub fn run(args: &AverageArgs) -> Result<()> {
     let base = open(&args.base, args.quiet)?;
     let mut adapters = Vec::new();
     for folder in &args.adapters {
-        adapters.push(load_adapter(folder, &base)?);
+        adapters.push(load_adapter("adapter", folder, &base)?);
     }
     let first: Adapter = adapters.remove(0);
     let mean = first.mean(&adapters).map_err(bad_input)?;

@@ -29,7 +29,7 @@ pub fn export_to(args: &ExportArgs) -> Result<Report> {
     let name = name(args)?;
     let mut base = open(&args.base, args.quiet)?;
     let adapter = match &args.adapter {
-        Some(folder) => Some(load_adapter(folder, &base)?),
+        Some(folder) => Some(load_adapter("--adapter", folder, &base)?),
         None => None,
     };
     if let Some(folder) = &args.adapter {
@@ -135,8 +135,8 @@ fn unnamed(weights: Base) -> Known {
     Known { weights, name: None, adapter: None, trained_on: None, card: None, licence }
 }
 
-/// The adapter in `folder`, which must have been made for `base`.
-pub fn load_adapter(folder: &Path, base: &Known) -> Result<Adapter> {
+/// The adapter in `folder`, which must have been made for `base`; errors call it `what`.
+pub fn load_adapter(what: &str, folder: &Path, base: &Known) -> Result<Adapter> {
     if let Some(adapter) = &base.adapter {
         return Err(bad_input(format!("the base already has the adapter {adapter} merged in"))
             .hint("give the base that both adapters were made for")
@@ -144,7 +144,7 @@ pub fn load_adapter(folder: &Path, base: &Known) -> Result<Adapter> {
     }
     let adapter = Adapter::load(folder, base.weights.config(), base.name.as_deref());
     Ok(adapter.map_err(|error| {
-        bad_input(format!("--adapter {}: {error}", folder.display())).hint(
+        bad_input(format!("{what} {}: {error}", folder.display())).hint(
             "an adapter is a folder with adapter_config.json and adapter_model.safetensors, as PEFT and hangtag write it",
         )
     })?)
