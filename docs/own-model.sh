@@ -20,8 +20,16 @@ step "training"
 hangtag train --base "$base" --data "$folder/data/train.jsonl" --val "$folder/data/val.jsonl" --out "$folder/adapter" \
   --set run.memory_gb=15 --set run.recompute=true --set data.sequences=4 --set data.length=2048 "$@"
 
+export_model() {
+  rm -rf "$folder/model"
+  hangtag export --base "$base" --adapter "$folder/adapter" --out "$folder/model" --format q4_0 --shard-size 64MiB
+}
 step "merging and rounding to 4 bits"
-hangtag export --base "$base" --adapter "$folder/adapter" --out "$folder/model" --format q4_0 --shard-size 64MiB
+export_model
+
+step "how sure it may be, on products that it was not trained on; merged again with that"
+hangtag evaluate --model "$folder/model" --data "$folder/data/val.jsonl" --fit-confidence "$folder/adapter/confidence.json"
+export_model
 
 step "how good it is, on products that it never saw"
 hangtag evaluate --model "$folder/model" --data "$folder/data/test.jsonl" --report "$folder/report.html"

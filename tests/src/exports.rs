@@ -24,6 +24,7 @@ pub fn exported(
         adapter: None,
         trained_on: None,
         card: None,
+        confidence: None,
         licence: "MIT".to_owned(),
         task_version: hangtag_task::TASK_VERSION,
     };

@@ -58,6 +58,7 @@ fn write_package(base: &Path, package: &Path) -> Result<()> {
         adapter: None,
         trained_on: None,
         card: None,
+        confidence: None,
         licence: "CC0-1.0".to_owned(),
         task_version: hangtag_task::TASK_VERSION,
     };

@@ -10,7 +10,7 @@ use hangtag_weights::export::{
     Base, CARD_FILE, ExportError, Format, GgufType, Options, Report, export,
 };
 use hangtag_weights::manifest::MANIFEST_FILE;
-use hangtag_weights::{Adapter, Metadata, registry};
+use hangtag_weights::{Adapter, ConfidenceMap, Metadata, registry};
 
 use crate::args::{ExportArgs, ExportFormat};
 use crate::failure::{Failure, bad_input, failed};
@@ -32,10 +32,17 @@ pub fn export_to(args: &ExportArgs) -> Result<Report> {
         Some(folder) => Some(load_adapter("--adapter", folder, &base)?),
         None => None,
     };
-    if let Some(folder) = &args.adapter {
-        // An adapter without a card is nothing out of the ordinary.
-        base.card = fs::read_to_string(folder.join(CARD_FILE)).ok();
-    }
+    let confidence = match &args.adapter {
+        Some(folder) => {
+            // An adapter without a card is nothing out of the ordinary.
+            base.card = fs::read_to_string(folder.join(CARD_FILE)).ok();
+            ConfidenceMap::of_adapter(folder).map_err(|error| {
+                bad_input(format!("--adapter {}: {error}", folder.display()))
+                    .hint("hangtag evaluate --fit-confidence writes the file; without it confidence is as the model has it")
+            })?
+        }
+        None => ConfidenceMap::from_metadata(base.weights.metadata()).map_err(bad_input)?,
+    };
     let options = Options {
         format: format(args.format),
         shard_bytes: args.shard_size,
@@ -44,6 +51,7 @@ pub fn export_to(args: &ExportArgs) -> Result<Report> {
         adapter: adapter_name(args).or(base.adapter),
         trained_on: base.trained_on,
         card: base.card,
+        confidence,
         licence: args.licence.clone().or(base.licence).unwrap_or("NOASSERTION".to_owned()),
         task_version: TASK_VERSION,
     };

@@ -36,6 +36,7 @@ pub fn four_bit(folder: &Path, name: &str, quiet: bool) -> Result<PathBuf> {
         adapter: None,
         trained_on: None,
         card: None,
+        confidence: None,
         licence: "NOASSERTION".to_owned(),
         task_version: TASK_VERSION,
     };

@@ -87,9 +87,10 @@ pub fn base_name(model: &str) -> String {
 pub fn failure(error: &ExtractError) -> Failure {
     match error {
         ExtractError::Task(_) => bad_input(error),
-        ExtractError::Config(_) | ExtractError::Tokenizer(_) | ExtractError::Vocabulary { .. } => {
-            bad_input(error).hint(WHAT_A_MODEL_IS)
-        }
+        ExtractError::Config(_)
+        | ExtractError::Tokenizer(_)
+        | ExtractError::Confidence(_)
+        | ExtractError::Vocabulary { .. } => bad_input(error).hint(WHAT_A_MODEL_IS),
         ExtractError::ContextTooSmall { needed_tokens, .. } => {
             bad_input(error).hint(format!("give --context {needed_tokens} or more"))
         }

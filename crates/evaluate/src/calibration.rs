@@ -13,6 +13,8 @@ const RISK_POINTS: usize = 20;
 pub struct Judged {
     /// From 0 to 1.
     pub confidence: f32,
+    /// Whether it is a value, and not "none".
+    pub has_value: bool,
     /// Whether it is correct, "none" included.
     pub correct: bool,
 }
@@ -120,7 +122,11 @@ mod tests {
     use super::*;
 
     fn judged(answers: &[(f32, bool)]) -> Calibration {
-        let answers = answers.iter().map(|&(confidence, correct)| Judged { confidence, correct });
+        let answers = answers.iter().map(|&(confidence, correct)| Judged {
+            confidence,
+            has_value: true,
+            correct,
+        });
         Calibration::new(answers.collect()).unwrap()
     }
 

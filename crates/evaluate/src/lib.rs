@@ -10,6 +10,7 @@
 
 mod answerer;
 mod calibration;
+mod confidence_fit;
 mod html;
 mod lookup;
 mod ner;
@@ -21,8 +22,9 @@ mod test_products;
 
 pub use answerer::{AnswerError, Answerer, GivenAnswer, Question, ask};
 pub use calibration::{Bin, Calibration, Judged, RiskPoint};
+pub use confidence_fit::fit_confidence;
 pub use html::render_html;
 pub use lookup::Lookup;
 pub use ner::{Ner, NerError};
 pub use prediction::{Prediction, PredictionError, read_predictions};
-pub use report::{Example, ExamplePair, Figures, Group, Mistake, Report, Run};
+pub use report::{Example, ExamplePair, Figures, Group, Mistake, Report, Run, judged};

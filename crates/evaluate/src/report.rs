@@ -155,12 +155,8 @@ impl Report {
     /// Judges `predictions` by what `products` say. A feature that a prediction does not name counts as answered with
     /// none; of several predictions for one product the last counts.
     pub fn new(run: Run, products: &[Product], predictions: &[Prediction]) -> Self {
-        let by_id: HashMap<&str, &Prediction> =
-            predictions.iter().map(|prediction| (prediction.id.as_str(), prediction)).collect();
-        let answered: Vec<(&Product, &Prediction)> = products
-            .iter()
-            .filter_map(|product| Some((product, *by_id.get(product.id.as_str())?)))
-            .collect();
+        let by_id = by_id(predictions);
+        let answered = answered(products, &by_id);
         let known: HashSet<&str> = products.iter().map(|product| product.id.as_str()).collect();
         let pairs: Vec<Pair<'_>> =
             answered.iter().flat_map(|(p, answers)| pairs(p, answers)).collect();
@@ -184,6 +180,31 @@ impl Report {
     }
 }
 
+/// Every answer of `predictions` that has a confidence, judged by what `products` say.
+pub fn judged(products: &[Product], predictions: &[Prediction]) -> Vec<Judged> {
+    let answered = answered(products, &by_id(predictions));
+    let judge = |&(product, prediction): &(&Product, &Prediction)| -> Vec<Judged> {
+        pairs(product, prediction).iter().filter_map(Pair::judged).collect()
+    };
+    answered.iter().flat_map(judge).collect()
+}
+
+/// The last prediction of each product.
+fn by_id(predictions: &[Prediction]) -> HashMap<&str, &Prediction> {
+    predictions.iter().map(|prediction| (prediction.id.as_str(), prediction)).collect()
+}
+
+/// The products that have answers, with them.
+fn answered<'a>(
+    products: &'a [Product],
+    by_id: &HashMap<&str, &'a Prediction>,
+) -> Vec<(&'a Product, &'a Prediction)> {
+    products
+        .iter()
+        .filter_map(|product| Some((product, *by_id.get(product.id.as_str())?)))
+        .collect()
+}
+
 fn pairs<'a>(product: &'a Product, prediction: &'a Prediction) -> Vec<Pair<'a>> {
     let pair = |feature: &'a String| {
         let predicted = prediction.answers.get(feature).and_then(|value| value.as_deref());
@@ -205,7 +226,8 @@ impl Pair<'_> {
     }
 
     fn judged(&self) -> Option<Judged> {
-        Some(Judged { confidence: self.confidence?, correct: self.is_right() })
+        let has_value = self.predicted.is_some();
+        Some(Judged { confidence: self.confidence?, has_value, correct: self.is_right() })
     }
 
     fn mistake(&self) -> Option<Mistake> {

@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use hangtag_engine::{Finish, GeneratedToken};
 use hangtag_task::{Answer, Feature, FeatureValue, Tokenize, merge_windows, parse_answer};
+use hangtag_weights::ConfidenceMap;
 
 /// Longest answer in tokens, the ending newline included. Values of products are a few words; a model that writes more
 /// has lost its way, and every row beside it waits.
@@ -26,10 +27,19 @@ impl FeatureAnswers {
         self.windows.len()
     }
 
-    /// The best of all answers; `None` before the first.
-    pub(crate) fn merged(&mut self, feature: &Feature, text: &str) -> Option<FeatureValue> {
+    /// The best of all answers, as sure as `map` makes it; `None` before the first.
+    pub(crate) fn merged(
+        &mut self,
+        feature: &Feature,
+        text: &str,
+        map: Option<&ConfidenceMap>,
+    ) -> Option<FeatureValue> {
         if self.merged.is_none() && !self.windows.is_empty() {
-            self.merged = Some(merge_windows(feature, &self.windows, text));
+            let mut merged = merge_windows(feature, &self.windows, text);
+            if let Some(map) = map {
+                merged.confidence = map.apply(merged.confidence, merged.value.is_some());
+            }
+            self.merged = Some(merged);
         }
         self.merged.clone()
     }

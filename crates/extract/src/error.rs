@@ -1,6 +1,6 @@
 use hangtag_engine::EngineError;
 use hangtag_task::TaskError;
-use hangtag_weights::{ConfigError, TokenizerError};
+use hangtag_weights::{ConfidenceError, ConfigError, TokenizerError};
 
 use crate::Extraction;
 
@@ -16,6 +16,9 @@ pub enum ExtractError {
     /// The model's metadata hold no usable tokenizer.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
+    /// The model's metadata hold a map of confidence that is none.
+    #[error(transparent)]
+    Confidence(#[from] ConfidenceError),
     /// The engine could not take the model.
     #[error(transparent)]
     Load(EngineError),

@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 
 use hangtag_engine::{Engine, EngineOptions, Gpu, GpuInfo, LoadProgress, MemoryPlan};
 use hangtag_task::{Feature, TaskError, Tokenize};
-use hangtag_weights::{ByteSource, Gguf, ModelConfig, Position, Tokenizer};
+use hangtag_weights::{ByteSource, ConfidenceMap, Gguf, ModelConfig, Position, Tokenizer};
 
 use crate::{
     Decode, ExtractError, Extraction, Language, Progress, Vocabulary, extract_many_with,
@@ -15,6 +15,7 @@ pub struct Extractor<D = Engine> {
     tokenizer: TaskTokenizer,
     stop_tokens: Vec<u32>,
     vocabulary: Vocabulary,
+    confidence: Option<ConfidenceMap>,
     answers: Answers,
 }
 
@@ -28,22 +29,34 @@ pub enum Answers {
     Free,
 }
 
-/// Architecture and tokenizer of a model that can be asked.
-///
-/// # Errors
-/// An unsupported or damaged model ([`ExtractError::Config`], [`ExtractError::Tokenizer`], [`ExtractError::Vocabulary`]).
-pub fn config_and_tokenizer<S: ByteSource>(
-    gguf: &Gguf<S>,
-) -> Result<(ModelConfig, Tokenizer), ExtractError> {
-    let config = ModelConfig::from_gguf(gguf)?;
-    let tokenizer = Tokenizer::from_gguf(gguf.metadata())?;
-    if tokenizer.vocab_size() > config.vocab_size {
-        return Err(ExtractError::Vocabulary {
-            tokenizer: tokenizer.vocab_size(),
-            model: config.vocab_size,
-        });
+/// What a GGUF file's headers say of a model that can be asked.
+pub struct Described {
+    /// Architecture.
+    pub config: ModelConfig,
+    /// Text to tokens and back.
+    pub tokenizer: Tokenizer,
+    /// What the probability of an answer says of its being right, where that was measured.
+    pub confidence: Option<ConfidenceMap>,
+}
+
+impl Described {
+    /// Reads the headers.
+    ///
+    /// # Errors
+    /// An unsupported or damaged model ([`ExtractError::Config`], [`ExtractError::Tokenizer`], [`ExtractError::Vocabulary`],
+    /// [`ExtractError::Confidence`]).
+    pub fn read<S: ByteSource>(gguf: &Gguf<S>) -> Result<Self, ExtractError> {
+        let config = ModelConfig::from_gguf(gguf)?;
+        let tokenizer = Tokenizer::from_gguf(gguf.metadata())?;
+        if tokenizer.vocab_size() > config.vocab_size {
+            return Err(ExtractError::Vocabulary {
+                tokenizer: tokenizer.vocab_size(),
+                model: config.vocab_size,
+            });
+        }
+        let confidence = ConfidenceMap::from_metadata(gguf.metadata())?;
+        Ok(Self { config, tokenizer, confidence })
     }
-    Ok((config, tokenizer))
 }
 
 impl Extractor<Engine> {
@@ -57,7 +70,7 @@ impl Extractor<Engine> {
         gpu: &GpuInfo,
         options: &EngineOptions,
     ) -> Result<(EngineOptions, MemoryPlan), ExtractError> {
-        let (config, _) = config_and_tokenizer(gguf)?;
+        let config = Described::read(gguf)?.config;
         Engine::fit(gguf, &config, options, gpu).map_err(ExtractError::Load)
     }
 
@@ -70,27 +83,26 @@ impl Extractor<Engine> {
         gpu: &Gpu,
         options: &EngineOptions,
     ) -> Result<(EngineOptions, MemoryPlan), ExtractError> {
-        let (config, _) = config_and_tokenizer(gguf)?;
+        let config = Described::read(gguf)?.config;
         Engine::fit_now(gguf, &config, options, gpu).await.map_err(ExtractError::Load)
     }
 
     /// Loads the model of `gguf` onto `gpu`.
     ///
     /// # Errors
-    /// An unsupported or damaged model ([`ExtractError::Config`], [`ExtractError::Tokenizer`],
-    /// [`ExtractError::Vocabulary`]), found before any weight is read; [`ExtractError::Load`] when it does not fit or a
-    /// tensor is wrong.
+    /// As [`Described::read`], before any weight is read; [`ExtractError::Load`] when the model does not fit or a tensor is
+    /// wrong.
     pub async fn load<S: ByteSource>(
         gguf: Gguf<S>,
         gpu: Gpu,
         options: EngineOptions,
         progress: impl FnMut(LoadProgress),
     ) -> Result<Self, ExtractError> {
-        let (config, tokenizer) = config_and_tokenizer(&gguf)?;
+        let Described { config, tokenizer, confidence } = Described::read(&gguf)?;
         let engine = Engine::load(gpu, &gguf, config, options, progress)
             .await
             .map_err(ExtractError::Load)?;
-        Ok(Self::new(engine, tokenizer))
+        Ok(Self::new(engine, tokenizer, confidence))
     }
 
     /// The engine.
@@ -110,12 +122,12 @@ impl Extractor<Engine> {
 }
 
 impl<D: Decode> Extractor<D> {
-    /// A decoder's model with the tokenizer that belongs to it.
-    pub fn new(decoder: D, tokenizer: Tokenizer) -> Self {
+    /// A decoder's model with the tokenizer, and the map of confidence if there is one, that belong to it.
+    pub fn new(decoder: D, tokenizer: Tokenizer, confidence: Option<ConfidenceMap>) -> Self {
         let stop_tokens = tokenizer.stop_tokens();
         let (tokenizer, answers) = (TaskTokenizer(tokenizer), Answers::default());
         let vocabulary = tokenizer.vocabulary();
-        Self { decoder, tokenizer, stop_tokens, vocabulary, answers }
+        Self { decoder, tokenizer, stop_tokens, vocabulary, confidence, answers }
     }
 
     /// Finds a value or "none" for every feature. `observe` hears what happens and may stop it with `Break`.
@@ -144,10 +156,13 @@ impl<D: Decode> Extractor<D> {
     }
 
     fn parts(&mut self) -> (&mut D, Language<'_>) {
+        let is_span = self.answers == Answers::Spans;
         let language = Language {
             tokenizer: &self.tokenizer,
             stop_tokens: &self.stop_tokens,
-            vocabulary: (self.answers == Answers::Spans).then_some(&self.vocabulary),
+            vocabulary: is_span.then_some(&self.vocabulary),
+            // It was measured with such answers.
+            confidence: self.confidence.as_ref().filter(|_| is_span),
         };
         (&mut self.decoder, language)
     }
@@ -155,6 +170,11 @@ impl<D: Decode> Extractor<D> {
     /// Sets what answers may be.
     pub fn set_answers(&mut self, answers: Answers) {
         self.answers = answers;
+    }
+
+    /// Makes confidence the bare probability of the answer, as a map is fitted to it.
+    pub fn forget_confidence_map(&mut self) {
+        self.confidence = None;
     }
 
     /// The model's tokenizer.

@@ -20,6 +20,6 @@ pub use budget::MAX_PREFIX_TOKENS;
 pub use decode::{Decode, Limits};
 pub use error::ExtractError;
 pub use extraction::{Extraction, Progress, Stats};
-pub use extractor::{Answers, Extractor, TaskTokenizer, config_and_tokenizer};
+pub use extractor::{Answers, Described, Extractor, TaskTokenizer};
 pub use spans::{Spans, Vocabulary};
 pub use way::{Language, extract_many_with, extract_with};

@@ -2,6 +2,7 @@ use std::ops::{ControlFlow, Range};
 
 use hangtag_engine::{Constraint, EngineError, Event, Job, RowRequest};
 use hangtag_task::{Answer, Feature, FeatureValue, Tokenize, suffix, validate_features, windows};
+use hangtag_weights::ConfidenceMap;
 
 use crate::answers::{FeatureAnswers, read_answer};
 use crate::budget::max_prefix_tokens;
@@ -19,6 +20,8 @@ pub struct Language<'a> {
     pub stop_tokens: &'a [u32],
     /// Answers are pieces of the text or choices, in these tokens; `None`: they may be anything.
     pub vocabulary: Option<&'a Vocabulary>,
+    /// What the probability of an answer says of its being right; `None`: confidence is that probability.
+    pub confidence: Option<&'a ConfidenceMap>,
 }
 
 /// Asks for all `features` of `text`, window by window, and merges the windows' answers.
@@ -40,7 +43,7 @@ pub async fn extract_with<D: Decode>(
     let Language { tokenizer, vocabulary, .. } = language;
     let windows = windows(text, max_prefix_tokens, tokenizer)?;
     let count = windows.len();
-    let mut way = Way::new(text, features, tokenizer);
+    let mut way = Way::new(text, features, language);
     for (index, window) in windows.into_iter().enumerate() {
         if observe(Progress::Window { index, count }).is_break() {
             return Err(way.stopped(EngineError::Cancelled));
@@ -175,7 +178,7 @@ fn only_window<'a>(
     let spans =
         vocabulary.map(|words| Spans::new(words, text, features).with_tokens(&window.prefix));
     let job = Job { prefix: window.prefix, ..asked.job.clone() };
-    let mut way = Way::new(text, features, tokenizer);
+    let mut way = Way::new(text, features, language);
     way.begin_window(window.chars, true);
     Some(Short { number, job, spans, way })
 }
@@ -189,6 +192,7 @@ struct Way<'a> {
     text: &'a str,
     features: &'a [Feature],
     tokenizer: &'a dyn Tokenize,
+    confidence: Option<&'a ConfidenceMap>,
     answers: Vec<FeatureAnswers>, // (features)
     /// Of the window being read: its place in the text in characters, and whether it is the last.
     window: Range<usize>,
@@ -197,11 +201,12 @@ struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
-    fn new(text: &'a str, features: &'a [Feature], tokenizer: &'a dyn Tokenize) -> Self {
+    fn new(text: &'a str, features: &'a [Feature], language: Language<'a>) -> Self {
         Self {
             text,
             features,
-            tokenizer,
+            tokenizer: language.tokenizer,
+            confidence: language.confidence,
             answers: features.iter().map(|_| FeatureAnswers::default()).collect(),
             window: 0..0,
             is_last: false,
@@ -237,7 +242,7 @@ impl<'a> Way<'a> {
                 if !is_news {
                     return ControlFlow::Continue(());
                 }
-                match answers.merged(feature, self.text) {
+                match answers.merged(feature, self.text, self.confidence) {
                     Some(value) => observe(Progress::Feature { index, value }),
                     None => ControlFlow::Continue(()),
                 }
@@ -262,8 +267,9 @@ impl<'a> Way<'a> {
     /// Every feature answered so far.
     fn finished(&mut self) -> Extraction {
         let values = self.features.iter().zip(&mut self.answers);
-        let features: Vec<FeatureValue> =
-            values.filter_map(|(feature, answers)| answers.merged(feature, self.text)).collect();
+        let features: Vec<FeatureValue> = values
+            .filter_map(|(feature, answers)| answers.merged(feature, self.text, self.confidence))
+            .collect();
         Extraction { features, stats: self.stats }
     }
 

@@ -9,6 +9,7 @@ use hangtag_extract::{
     Progress, extract_many_with, extract_with,
 };
 use hangtag_task::{Feature, Span, TaskError, Tokenize, parse_feature_list};
+use hangtag_weights::{BetaMap, ConfidenceMap};
 
 const END_OF_TEXT: u32 = 0x11_0000;
 const PROBABILITY: f32 = 0.9;
@@ -125,6 +126,10 @@ impl Decode for Script<'_> {
     }
 }
 
+fn language(stop_tokens: &[u32]) -> Language<'_> {
+    Language { tokenizer: &Characters, stop_tokens, vocabulary: None, confidence: None }
+}
+
 fn run(
     script: &mut Script,
     text: &str,
@@ -132,7 +137,7 @@ fn run(
     observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Extraction, ExtractError> {
     let stop_tokens = [u32::from('\n'), END_OF_TEXT];
-    let language = Language { tokenizer: &Characters, stop_tokens: &stop_tokens, vocabulary: None };
+    let language = language(&stop_tokens);
     let run = extract_with(script, language, text, features, observe);
     pollster::block_on(run)
 }
@@ -173,6 +178,31 @@ fn answers_become_values_with_place_and_confidence() {
     assert!((color.confidence - PROBABILITY.powi(6)).abs() < 1e-6);
     assert_eq!((extraction.stats.windows, extraction.stats.rows), (1, 3));
     assert_eq!(extraction.stats.prefix_tokens, script.jobs[0].prefix.len());
+}
+
+#[test]
+fn a_map_makes_values_and_none_as_sure_as_they_are_right() {
+    let map = ConfidenceMap {
+        value: BetaMap { a: 1.0, b: 1.0, c: -1.0 },
+        none: BetaMap { a: 0.5, b: 0.5, c: 0.0 },
+    };
+    let stop_tokens = [u32::from('\n'), END_OF_TEXT];
+    let language = Language { confidence: Some(&map), ..language(&stop_tokens) };
+    let features = features("Color, Size");
+    let mut heard = Vec::new();
+    let mut observe = |progress| {
+        if let Progress::Feature { value, .. } = progress {
+            heard.push(value);
+        }
+        ControlFlow::Continue(())
+    };
+    let mut script = Script::new(&lookup);
+    let run = extract_with(&mut script, language, "Color=white", &features, &mut observe);
+    let extraction = pollster::block_on(run).unwrap();
+    let sure: Vec<f32> = extraction.features.iter().map(|feature| feature.confidence).collect();
+    assert_eq!(sure, [map.value.apply(PROBABILITY.powi(6)), map.none.apply(PROBABILITY.powi(5))]);
+    heard.sort_by(|a, b| a.name.cmp(&b.name));
+    assert_eq!(heard, extraction.features, "what is told on the way is as sure as the result");
 }
 
 #[test]
@@ -383,7 +413,7 @@ fn several_texts_give_what_each_gives_and_one_stops_no_other() {
     let texts = ["Brand=Puma Color=red", "", long.as_str(), "Color=blue", "Size=42"];
     let features = features("Brand, Color");
     let stop_tokens = [u32::from('\n'), END_OF_TEXT];
-    let language = Language { tokenizer: &Characters, stop_tokens: &stop_tokens, vocabulary: None };
+    let language = language(&stop_tokens);
     let many = |script: &mut Script| {
         let go_on = &mut |_, _| ControlFlow::Continue(());
         pollster::block_on(extract_many_with(script, language, &texts, &features, go_on))
@@ -418,7 +448,7 @@ fn stop_is_heard_among_several_texts_and_none_is_asked_again() {
     let texts = [long.as_str(), "Brand=Puma Color=red", "Color=blue", long.as_str()];
     let features = features("Brand, Color");
     let stop_tokens = [u32::from('\n'), END_OF_TEXT];
-    let language = Language { tokenizer: &Characters, stop_tokens: &stop_tokens, vocabulary: None };
+    let language = language(&stop_tokens);
     // At the first answer of a short text; then at the first of the long one, after both short ones.
     for (stopping, finished) in [(1, 0), (0, 2)] {
         let mut script = Script::new(&lookup);

@@ -101,6 +101,7 @@ mod tests {
             task_version: 1,
             trained_on: None,
             card: None,
+            confidence: None,
         };
         let base = export::Base::open_gguf(golden(name)).unwrap();
         let out = folder.join(name);

@@ -9,6 +9,7 @@ pub mod adapter;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod atomic;
 pub mod blocks;
+pub mod confidence;
 pub mod config;
 mod counted;
 #[cfg(not(target_arch = "wasm32"))]
@@ -31,6 +32,7 @@ pub mod trained;
 
 pub use adapter::{Adapter, AdapterConfig, AdapterError, Linear, Lora};
 pub use blocks::{BlockError, DType};
+pub use confidence::{BetaMap, ConfidenceError, ConfidenceMap};
 pub use config::{ConfigError, Family, Mlp, ModelConfig, Norm, RopeStyle};
 pub use gguf::{Gguf, GgufError, GgufWriter, TensorInfo};
 pub use manifest::{Manifest, ManifestError, ManifestFile};

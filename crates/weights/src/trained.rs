@@ -2,6 +2,7 @@
 //! machine and kept in the cache folder as a package.
 
 use crate::adapter::{Adapter, WEIGHTS_FILE};
+use crate::confidence::ConfidenceMap;
 use crate::export::{self, Base, ExportError, Format, GgufType, Options};
 use crate::fetch::{self, Expected, FetchError, FetchProgress, Tools};
 use crate::hash::{Sha256Hasher, sha256_hex};
@@ -28,6 +29,8 @@ pub struct TrainedModel {
     pub adapter_config: &'static str,
     /// `adapter_model.safetensors`.
     pub adapter_weights: &'static [u8],
+    /// `confidence.json`: how sure the model may be of its answers.
+    pub confidence: Option<&'static str>,
     /// The model card, in Markdown.
     pub card: &'static str,
 }
@@ -45,6 +48,7 @@ static MODELS: [TrainedModel; 1] = [TrainedModel {
     adapter_weights: include_bytes!(
         "../../../models/smollm2-135m-products/adapter_model.safetensors"
     ),
+    confidence: Some(include_str!("../../../models/smollm2-135m-products/confidence.json")),
     card: include_str!("../../../models/smollm2-135m-products/README.md"),
 }];
 
@@ -135,7 +139,8 @@ pub fn prepare_with(
 fn package_folder(model: &TrainedModel, base: &KnownModel, cache_dir: &Path) -> PathBuf {
     let mut key = Sha256Hasher::new();
     key.update(format!("{FORMAT_VERSION} {} {} ", model.task_version, base.sha256).as_bytes());
-    let texts = [model.licence, model.trained_on, model.adapter_config, model.card];
+    let confidence = model.confidence.unwrap_or_default();
+    let texts = [model.licence, model.trained_on, model.adapter_config, confidence, model.card];
     for part in texts.map(str::as_bytes).into_iter().chain([model.adapter_weights]) {
         // Hashed by themselves, so that nothing can move from one part to the next unseen.
         key.update(sha256_hex(part).as_bytes());
@@ -174,6 +179,7 @@ fn merge(
         adapter: Some(model.name.to_owned()),
         trained_on: Some(model.trained_on.to_owned()),
         card: Some(model.card.to_owned()),
+        confidence: model.confidence.map(ConfidenceMap::from_json).transpose()?,
         licence: model.licence.to_owned(),
         task_version: model.task_version,
     };

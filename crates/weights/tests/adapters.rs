@@ -41,6 +41,7 @@ fn difference(name: &str, adapter: &Adapter) -> f32 {
         adapter: None,
         trained_on: None,
         card: None,
+        confidence: None,
         licence: "MIT".to_owned(),
         task_version: 1,
     };

@@ -5,7 +5,8 @@ use hangtag_weights::adapter::AdapterConfig;
 use hangtag_weights::export::{Base, ExportError, Format, GgufType, Options, Report, export};
 use hangtag_weights::safetensors::Element;
 use hangtag_weights::{
-    Adapter, FileSource, Gguf, Linear, Lora, Manifest, ModelConfig, Position, Tokenizer,
+    Adapter, BetaMap, ConfidenceMap, FileSource, Gguf, Linear, Lora, Manifest, ModelConfig,
+    Position, Tokenizer,
 };
 use pollster::block_on;
 use std::collections::BTreeMap;
@@ -30,9 +31,32 @@ fn options(format: Format) -> Options {
         adapter: Some("tags".to_owned()),
         trained_on: None,
         card: None,
+        confidence: None,
         licence: "MIT".to_owned(),
         task_version: 1,
     }
+}
+
+#[test]
+fn confidence_goes_into_the_file_and_not_beyond_its_adapter() {
+    let folder = tempfile::tempdir().unwrap();
+    let map = |c| {
+        let value = BetaMap { a: 0.5, b: 0.25, c };
+        Some(ConfidenceMap { value, none: BetaMap::IDENTITY })
+    };
+    let base = base("llama.gguf");
+    let file = |name: &str, base: &Base, confidence| {
+        let options = Options { confidence, ..options(Format::Gguf(GgufType::F16)) };
+        let out = folder.path().join(name);
+        export(base, None, &out, &options, &mut |_| {}).unwrap();
+        Base::open_gguf(vec![FileSource::open(out.join("m.gguf")).unwrap()]).unwrap()
+    };
+    let of = |base: &Base| ConfidenceMap::from_metadata(base.metadata()).unwrap();
+    assert_eq!(of(&base), None);
+    let sure = file("sure", &base, map(0.75));
+    assert_eq!(of(&sure), map(0.75));
+    assert_eq!(of(&file("other", &sure, map(-1.0))), map(-1.0));
+    assert_eq!(of(&file("without", &sure, None)), None);
 }
 
 /// An adapter of rank 2 on every linear matrix.

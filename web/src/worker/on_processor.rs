@@ -6,9 +6,9 @@ use std::io::BufReader;
 use std::rc::Rc;
 
 use gloo_timers::future::TimeoutFuture;
-use hangtag_extract::{Extractor, config_and_tokenizer};
+use hangtag_extract::{Described, Extractor};
 use hangtag_processor::{Pause, ProcessorDecoder, ProcessorError, fit};
-use hangtag_weights::{ByteSource, Gguf, ModelConfig, Tokenizer};
+use hangtag_weights::{ByteSource, Gguf};
 
 use super::backend::{self, Backend};
 use super::blob_reader::BlobReader;
@@ -37,12 +37,10 @@ pub struct OnProcessor {
 }
 
 impl OnProcessor {
-    fn checked<S: ByteSource>(
-        &self,
-        gguf: &Gguf<S>,
-    ) -> Result<(ModelConfig, Tokenizer, Fit), Failure> {
-        let (config, tokenizer) = config_and_tokenizer(gguf).map_err(extract_failure)?;
-        let plan = fit(gguf, &config, CONTEXT_TOKENS).map_err(|error| processor_failure(&error))?;
+    fn checked<S: ByteSource>(&self, gguf: &Gguf<S>) -> Result<(Described, Fit), Failure> {
+        let described = Described::read(gguf).map_err(extract_failure)?;
+        let plan = fit(gguf, &described.config, CONTEXT_TOKENS)
+            .map_err(|error| processor_failure(&error))?;
         let most = self.limit_bytes.map_or(MOST_BYTES, |limit| limit.min(MOST_BYTES));
         if plan.total_bytes() > most {
             let [needed, most] = [plan.total_bytes(), most].map(|size| bytes(English, size));
@@ -51,7 +49,7 @@ impl OnProcessor {
             );
             return Err(Failure::new(FailureKind::OutOfMemory, message));
         }
-        Ok((config, tokenizer, backend::fit(&plan, CONTEXT_TOKENS, 1)))
+        Ok((described, backend::fit(&plan, CONTEXT_TOKENS, 1)))
     }
 }
 
@@ -67,7 +65,7 @@ impl Backend for OnProcessor {
     }
 
     async fn fit<S: ByteSource>(&mut self, gguf: &Gguf<S>) -> Result<Fit, Failure> {
-        self.checked(gguf).map(|(_, _, fit)| fit)
+        self.checked(gguf).map(|(_, fit)| fit)
     }
 
     async fn load(
@@ -77,7 +75,8 @@ impl Backend for OnProcessor {
         let gguf = Gguf::open(sources.to_vec())
             .await
             .map_err(|error| of_kind(FailureKind::Model, &error))?;
-        let (config, tokenizer, fit) = self.checked(&gguf)?;
+        let (described, fit) = self.checked(&gguf)?;
+        let Described { config, tokenizer, confidence } = described;
         let [source] = sources else {
             return Err(processor_failure(&ProcessorError::Split(sources.len())));
         };
@@ -90,7 +89,7 @@ impl Backend for OnProcessor {
         .map_err(|message| Failure::new(FailureKind::Internal, message))?;
         let decoder = ProcessorDecoder::load(&mut BufReader::new(file), &config, CONTEXT_TOKENS)
             .map_err(|error| processor_failure(&error))?;
-        Ok((Extractor::new(decoder.with_pause(pause()), tokenizer), fit))
+        Ok((Extractor::new(decoder.with_pause(pause()), tokenizer, confidence), fit))
     }
 
     async fn load_smaller(

@@ -492,9 +492,10 @@ pub fn extract_failure(error: ExtractError) -> Failure {
         ExtractError::Task(_) | ExtractError::ContextTooSmall { .. } => {
             of_kind(FailureKind::Input, &error)
         }
-        ExtractError::Config(_) | ExtractError::Tokenizer(_) | ExtractError::Vocabulary { .. } => {
-            of_kind(FailureKind::Model, &error)
-        }
+        ExtractError::Config(_)
+        | ExtractError::Tokenizer(_)
+        | ExtractError::Confidence(_)
+        | ExtractError::Vocabulary { .. } => of_kind(FailureKind::Model, &error),
         ExtractError::Cancelled { .. } | ExtractError::NoAnswer { .. } => {
             of_kind(FailureKind::Internal, &error)
         }

@@ -75,7 +75,7 @@ struct Own {
 
 impl Own {
     fn load(args: &EvaluateArgs, model: &str, name: String) -> Result<Self> {
-        let extractor = model::load(&ModelArgs {
+        let mut extractor = model::load(&ModelArgs {
             model: model.to_owned(),
             context: args.context,
             exact: args.exact,
@@ -83,6 +83,9 @@ impl Own {
             free_answers: args.free_answers,
             quiet: args.quiet,
         })?;
+        if args.fit_confidence.is_some() {
+            extractor.forget_confidence_map();
+        }
         Ok(Self { name, extractor })
     }
 }

@@ -65,6 +65,11 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
 
+    /// Also fit how sure the model may be of its answers, and write it to this file: as confidence.json in the folder of an
+    /// adapter 'hangtag export' takes it along. Use products that were not trained on
+    #[arg(long, value_name = "FILE")]
+    pub fit_confidence: Option<PathBuf>,
+
     /// Also write the answers to this file, each product's as soon as it is done
     #[arg(long, value_name = "FILE")]
     pub predictions: Option<PathBuf>,

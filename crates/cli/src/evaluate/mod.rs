@@ -12,7 +12,10 @@ use std::io::{Write, stdout};
 use std::path::Path;
 
 use anyhow::Result;
-use hangtag_evaluate::{Prediction, Report, Run, ask, read_predictions, render_html};
+use hangtag_evaluate::{
+    Calibration, Judged, Prediction, Report, Run, ask, fit_confidence, judged, read_predictions,
+    render_html,
+};
 use hangtag_task::Product;
 
 use self::args::EvaluateArgs;
@@ -32,6 +35,9 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         None => answers(args, &products, &mut run)?,
     };
 
+    if let Some(path) = &args.fit_confidence {
+        fit(path, &products, &predictions)?;
+    }
     let report = Report::new(run, &products, &predictions);
     if let Some(path) = &args.report {
         dataset::write_whole(path, &render_html(&report))?;
@@ -41,6 +47,31 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     stdout().write_all(text.as_bytes())?;
     missing(&report)?;
     bad.outcome()
+}
+
+/// Fits the map of confidence to the answers and writes it.
+fn fit(path: &Path, products: &[Product], predictions: &[Prediction]) -> Result<()> {
+    let judged = judged(products, predictions);
+    let Some(before) = Calibration::new(judged.clone()) else {
+        return Err(bad_input("--fit-confidence: no answer has a confidence")
+            .hint("lookup and ner have none; servers have one if they give logprobs")
+            .into());
+    };
+    let map = fit_confidence(&judged);
+    let mapped = |answer: &Judged| {
+        let confidence = map.apply(answer.confidence, answer.has_value);
+        Judged { confidence, ..*answer }
+    };
+    let after = Calibration::new(judged.iter().map(mapped).collect());
+    dataset::write_whole(path, &map.to_json()?)?;
+    eprintln!(
+        "{}: fitted to {} answers; their expected calibration error goes from {:.1}% to {:.1}%",
+        path.display(),
+        before.answers,
+        before.ece * 100.0,
+        after.map_or(0.0, |after| after.ece * 100.0)
+    );
+    Ok(())
 }
 
 /// A file's name without its folders: reports are shown to others.

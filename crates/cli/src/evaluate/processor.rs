@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use anyhow::Result;
 use hangtag_evaluate::{AnswerError, Answerer, GivenAnswer, Question};
-use hangtag_extract::{Answers, Extractor, config_and_tokenizer};
+use hangtag_extract::{Answers, Described, Extractor};
 use hangtag_processor::{ProcessorDecoder, ProcessorError};
 use hangtag_weights::Gguf;
 
@@ -32,12 +32,16 @@ impl Processor {
         };
         let file = File::open(file.path()).map_err(|error| wrong(&error))?;
         let gguf = pollster::block_on(Gguf::open(files)).map_err(bad_input)?;
-        let (config, tokenizer) = config_and_tokenizer(&gguf).map_err(|error| wrong(&error))?;
+        let Described { config, tokenizer, confidence } =
+            Described::read(&gguf).map_err(|error| wrong(&error))?;
         // Over so many tokens, text and answer together, a text is read in several windows.
         let context = args.context.map_or(usize::MAX, |context| context as usize);
         let decoder = ProcessorDecoder::load(&mut BufReader::new(file), &config, context)
             .map_err(|error| wrong(&error))?;
-        let mut extractor = Extractor::new(decoder, tokenizer);
+        let mut extractor = Extractor::new(decoder, tokenizer, confidence);
+        if args.fit_confidence.is_some() {
+            extractor.forget_confidence_map();
+        }
         if args.free_answers {
             extractor.set_answers(Answers::Free);
         }

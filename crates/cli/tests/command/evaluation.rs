@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+use hangtag_weights::{BetaMap, ConfidenceMap};
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
@@ -264,6 +265,68 @@ fn the_processor_answers_as_the_engine_does() {
             }
         }
     }
+}
+
+#[test]
+fn confidence_that_was_fitted_goes_with_the_model() {
+    let folder = folder();
+    let said = |args: &[&str]| hangtag(folder.path(), args);
+    let tags = folder.path().join("tags");
+    fs::create_dir(&tags).unwrap();
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+        fs::copy(golden(&format!("llama-adapter/{name}")), tags.join(name)).unwrap();
+    }
+    let base = golden("llama.gguf").to_string_lossy().into_owned();
+    let export = |out: &str| {
+        let args = ["export", "--base", &base, "--adapter", "tags", "--format", "f16", "--out"];
+        let said = said(&[&args[..], &[out, "--quiet"]].concat());
+        assert_eq!(said.code, 0, "{}", said.err);
+        folder.path().join(out).to_string_lossy().into_owned()
+    };
+    let bare = export("bare");
+    let on_cpu = ["--device", "cpu", "--quiet"];
+    let fit = |model: &str| {
+        let args = ["--model", model, "--fit-confidence", "tags/confidence.json"];
+        let fitted = evaluate(&folder, &[&on_cpu[..], &args].concat());
+        assert_eq!(fitted.code, 0, "{}", fitted.err);
+        assert!(fitted.err.contains("json: fitted to 4 answers; their expected"), "{}", fitted.err);
+        ConfidenceMap::of_adapter(&tags).unwrap().unwrap()
+    };
+    let fitted = fit(&bare);
+    // Random models give their answers next to no probability, and four answers change little of that: a map of our own
+    // shows more.
+    let beta = BetaMap { a: 0.05, b: 1.0, c: 0.5 };
+    let map = ConfidenceMap { value: beta, none: beta };
+    fs::write(tags.join("confidence.json"), map.to_json().unwrap()).unwrap();
+    let sure = export("sure");
+    for (bare, sure) in answers_on("cpu", &bare, &[]).iter().zip(answers_on("cpu", &sure, &[])) {
+        assert_eq!((&bare.0, &bare.1), (&sure.0, &sure.1));
+        let expected = f64::from(map.apply(bare.2 as f32, bare.1.is_some()));
+        assert!((sure.2 - expected).abs() < 1e-4, "{} for {expected}", sure.2);
+        assert!((sure.2 - bare.2).abs() > 1e-3, "a map that changes nothing would prove nothing");
+    }
+    // What a model says of itself without its map is what a map is fitted to.
+    assert_eq!(fit(&sure), fitted);
+
+    fs::write(tags.join("confidence.json"), "{}").unwrap();
+    let broken =
+        said(&["export", "--base", &base, "--adapter", "tags", "--format", "f16", "--out", "b"]);
+    assert_eq!(broken.code, 2);
+    assert!(
+        broken.err.starts_with("error: --adapter tags: confidence.json: missing field"),
+        "{}",
+        broken.err
+    );
+}
+
+#[test]
+fn confidence_is_not_fitted_to_answers_without_one() {
+    let folder = folder();
+    let args = ["--baseline", "lookup", "--train", "train.jsonl", "--fit-confidence", "c.json"];
+    let said = evaluate(&folder, &args);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    assert!(said.err.starts_with("error: --fit-confidence: no answer has a"), "{}", said.err);
+    assert!(!folder.path().join("c.json").exists());
 }
 
 #[test]

@@ -118,7 +118,9 @@ mod tests {
     #[test]
     fn bars_are_as_high_as_answers_are_right() {
         let answers = [(0.95, true), (0.92, true), (0.15, false), (0.12, true)];
-        let judged = answers.map(|(confidence, correct)| Judged { confidence, correct }).to_vec();
+        let judged = answers
+            .map(|(confidence, correct)| Judged { confidence, has_value: true, correct })
+            .to_vec();
         let html = section(&Calibration::new(judged).unwrap());
         assert!(html.contains("y=\"12.0\" width=\"22.0\" height=\"240.0\""), "{html}");
         assert!(html.contains("height=\"120.0\""));

@@ -5,6 +5,7 @@ use super::merged::{Merged, is_linear};
 use super::{CARD_FILE, ExportError, GgufType, Options, TensorReport, io_error, write_file};
 use crate::atomic::AtomicFile;
 use crate::blocks::DType;
+use crate::confidence::ConfidenceMap;
 use crate::gguf::{GgufError, GgufWriter, shard_file_name};
 use crate::manifest::{MANIFEST_FILE, Manifest, ManifestFile};
 use crate::metadata::Metadata;
@@ -98,5 +99,6 @@ fn metadata(merged: &Merged<'_>, gguf_type: GgufType, options: &Options) -> Meta
     metadata.insert("general.file_type", file_type);
     metadata.insert("general.quantization_version", 2_u32);
     metadata.insert("general.name", options.name.as_str());
+    ConfidenceMap::replace_in(&mut metadata, options.confidence);
     metadata
 }

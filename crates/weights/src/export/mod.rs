@@ -16,6 +16,7 @@ pub use report::{Report, TensorReport};
 
 use crate::adapter::{Adapter, AdapterError};
 use crate::blocks::{BlockError, DType};
+use crate::confidence::{ConfidenceError, ConfidenceMap};
 use crate::config::ConfigError;
 use crate::gguf::GgufError;
 use crate::hf::HfError;
@@ -75,6 +76,8 @@ pub struct Options {
     pub trained_on: Option<String>,
     /// Text of the model card, in Markdown; packages get it as [`CARD_FILE`].
     pub card: Option<String>,
+    /// How sure the model may be of its answers, for the metadata of GGUF files.
+    pub confidence: Option<ConfidenceMap>,
     /// SPDX expression of the weights' licence, for the manifest.
     pub licence: String,
     /// Version of the prompt format that the model was trained with, for the manifest.
@@ -112,6 +115,8 @@ pub enum ExportError {
     Source(#[from] SourceError),
     #[error(transparent)]
     Blocks(#[from] BlockError),
+    #[error(transparent)]
+    Confidence(#[from] ConfidenceError),
     /// A tensor cannot be stored this way.
     #[error("tensor {tensor}: {problem}")]
     Tensor {

@@ -33,6 +33,7 @@ fn model() -> TrainedModel {
         task_version: 1,
         adapter_config: String::leak(config),
         adapter_weights: Vec::leak(golden("llama-adapter/adapter_model.safetensors")),
+        confidence: None,
         card: "# Tags\n",
     }
 }
@@ -91,8 +92,10 @@ fn another_adapter_is_another_package() {
     assert_ne!(config, model().adapter_config);
     let scaled = TrainedModel { adapter_config: String::leak(config), ..model() };
     let described = TrainedModel { card: "# Better tags\n", ..model() };
+    let confidence = r#"{"value":{"a":1,"b":1,"c":-1},"none":{"a":1,"b":1,"c":0}}"#;
+    let humble = TrainedModel { confidence: Some(confidence), ..model() };
     let mut folders = vec![folder];
-    for other in [changed, scaled, described] {
+    for other in [changed, scaled, described, humble] {
         let (folder, merged) = prepared(&other, cache.path()).unwrap();
         assert!(merged == 1 && !folders.contains(&folder), "{}", folder.display());
         folders.push(folder);
