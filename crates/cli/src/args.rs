@@ -414,6 +414,11 @@ pub struct BenchArgs {
     #[arg(long, conflicts_with = "train")]
     pub tune: bool,
 
+    /// With --tune: also write the fastest of the engine's forms into this table, crates/engine/src/tuning/table.tsv of the
+    /// sources, in place of what it has of the same sizes on the same make of GPU. The next build takes them
+    #[arg(long, value_name = "FILE", requires = "tune")]
+    pub write: Option<PathBuf>,
+
     /// Measure training: a model of this shape with random weights, such as phi-2, on an NVIDIA GPU
     #[arg(long, value_name = "SHAPE")]
     pub train: Option<String>,

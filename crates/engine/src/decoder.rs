@@ -20,7 +20,7 @@ use crate::kernel::{self, Kernel, PLAIN, Pipeline, Step, Token, Variant};
 use crate::load::{Linear, LoadProgress, Loader, NormWeights};
 use crate::plan::{EngineOptions, Scratch, kv_layer_bytes, max_selected};
 use crate::source::{BlockSource, ModelSource};
-use crate::tuning;
+use crate::tuning::{self, Choice};
 
 /// The tokens of one step, of any rows and positions.
 #[derive(Debug, Clone, Default)]
@@ -120,8 +120,8 @@ enum Grid {
     PerToken(u32),
     /// (blocks of query rows, n)
     Attention { heads: usize, kv_heads: usize },
-    /// As the form for a matrix of this size has it; `forms` are the places of the pipelines' forms, ascending.
-    Product { size: (usize, usize), integer: bool, forms: Vec<usize> },
+    /// As the form for a matrix of so many rows has it; there is a pipeline for each form of the choice.
+    Product { rows: usize, choice: Choice },
 }
 
 /// The working buffers of a step.
@@ -271,10 +271,8 @@ impl Dispatch {
                 let rows = count * heads / kv_heads;
                 (0, (rows.div_ceil(attention::ROWS) as u32, *kv_heads as u32))
             }
-            Grid::Product { size, integer, forms } => {
-                let form = tuning::form(*integer, *size, count);
-                let place = forms.partition_point(|other| *other < form).min(forms.len() - 1);
-                (place, tuning::forms(*integer)[forms[place]].grid(size.0, count))
+            Grid::Product { rows, choice } => {
+                (choice.place(count), choice.form(count).grid(*rows, count))
             }
         };
         pass.set_pipeline(&self.pipelines[pipeline].pipeline);
@@ -402,25 +400,21 @@ impl Builder<'_> {
         input: &wgpu::Buffer,
         rest: &[&wgpu::Buffer],
     ) {
-        let tier = self.gpu.describe().tier;
+        let (tier, class) = (self.gpu.describe().tier, self.gpu.describe().class);
         let integer = tuning::is_integer(tier, linear.format, self.options.exact_products);
-        let variant = |place: &usize| Variant {
-            format: linear.format,
-            form: tuning::forms(integer)[*place],
-            ..PLAIN
-        };
+        let variant = |form| Variant { format: linear.format, form, ..PLAIN };
         for (params, part) in matrix_params(linear, accumulate) {
             let size = (part.rows.len(), linear.columns);
-            let forms = tuning::used_forms(integer, size, most);
+            let choice = Choice::new(class, integer, size).up_to(most);
             let pipelines: Vec<_> =
-                forms.iter().map(|place| self.pipeline(kernel, variant(place))).collect();
+                choice.forms().map(|form| self.pipeline(kernel, variant(form))).collect();
             let params = self.gpu.uniform(kernel.name, &params);
             // Without a bias something must be bound all the same, and it is not read.
             let bias = linear.bias.as_ref().unwrap_or(&part.scales);
             let bound = [&[&part.words, &part.scales, input, bias], rest].concat();
             // Forms differ in their text only: any of them makes the binding for all.
             let group = pipelines[0].bind(self.gpu, &params, &bound);
-            let grid = Grid::Product { size, integer, forms };
+            let grid = Grid::Product { rows: size.0, choice };
             self.dispatches.push(Dispatch { pipelines, group, grid });
         }
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytemuck::Pod;
 
 use crate::error::EngineError;
+use crate::tuning::Class;
 
 /// Size of the buffers that try whether there is room.
 const ROOM_BUFFER_BYTES: u64 = 128 << 20;
@@ -43,6 +44,8 @@ pub struct GpuInfo {
     pub driver: String,
     /// True for a CPU that plays the GPU, such as lavapipe and SwiftShader.
     pub is_software: bool,
+    /// Whose tuning it takes.
+    pub class: Class,
     /// Optional features in use.
     pub tier: Tier,
     /// The largest buffer that a shader may see, in bytes.
@@ -343,8 +346,10 @@ fn watch(device: &wgpu::Device) -> Arc<Mutex<Option<Failure>>> {
 fn describe(adapter: &wgpu::Adapter, device: &wgpu::Device, tier: Tier) -> GpuInfo {
     let info = adapter.get_info();
     let limits = device.limits();
+    let is_software = info.device_type == wgpu::DeviceType::Cpu;
     GpuInfo {
-        is_software: info.device_type == wgpu::DeviceType::Cpu,
+        is_software,
+        class: Class::of(info.vendor, &info.name, is_software),
         name: info.name,
         backend: format!("{:?}", info.backend),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),

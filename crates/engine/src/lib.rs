@@ -18,7 +18,7 @@ mod prefix_store;
 mod rows;
 mod source;
 mod speculation;
-mod tuning;
+pub mod tuning;
 
 pub use constraint::{Constraint, TokenSet};
 pub use engine::{Engine, Event, Finish, GeneratedToken, Job, JobStats, RowRequest};

@@ -9,7 +9,7 @@ use bytemuck::Pod;
 use hangtag_weights::ModelConfig;
 
 use crate::error::EngineError;
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, GpuInfo};
 use crate::kernel::attention::{self, Attention};
 use crate::kernel::elementwise::Elementwise;
 use crate::kernel::limits::{CHAINS, Chains};
@@ -17,7 +17,7 @@ use crate::kernel::product::Matrix;
 use crate::kernel::{self, Form, Inner, Kernel, PLAIN, Step, Token, Variant};
 use crate::matrix::{MatrixFormat, TILE_ROWS};
 use crate::source::ProductInfo;
-use crate::tuning;
+use crate::tuning::{self, Choice};
 
 /// The GPU's own limits.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -102,9 +102,10 @@ pub async fn limits(gpu: &Gpu) -> Result<Limits, EngineError> {
 /// # Errors
 /// If the GPU fails.
 pub async fn product(gpu: &Gpu, size: &ProductSize, exact: bool) -> Result<f64, EngineError> {
-    let integer = tuning::is_integer(gpu.describe().tier, size.format, exact);
-    let form = tuning::form(integer, (size.rows, size.columns), size.tokens);
-    Ok(product_form(gpu, tuning::forms(integer)[form], &[*size]).await?[0])
+    let GpuInfo { tier, class, .. } = *gpu.describe();
+    let integer = tuning::is_integer(tier, size.format, exact);
+    let form = Choice::new(class, integer, (size.rows, size.columns)).form(size.tokens);
+    Ok(product_form(gpu, form, &[*size]).await?[0])
 }
 
 /// Seconds of a layer's attention in a decode step: `tokens` rows behind a prefix of `prefix` tokens.

@@ -24,7 +24,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     }
     let mut loaded = Loaded::load(args)?;
     if args.tune {
-        return tune::run(loaded.engine(), args.json, args.model.quiet);
+        return tune::run(loaded.engine(), args);
     }
     let report = measure(&mut loaded, args)?;
     if let Some(path) = &args.svg {
