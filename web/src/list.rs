@@ -372,7 +372,7 @@ mod tests {
             Entry::default(),
             answered(value(Some("red"), 0.9)),
             answered(value(Some("red"), 0.2)),
-            answered(value(None, 0.8)),
+            answered(value(None, 0.6)),
             answered(value(None, 0.99)),
             failed(),
         ];

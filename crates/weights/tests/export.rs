@@ -44,7 +44,7 @@ fn confidence_goes_into_the_file_and_not_beyond_its_adapter() {
         let value = BetaMap { a: 0.5, b: 0.25, c };
         Some(ConfidenceMap { value, none: BetaMap::IDENTITY })
     };
-    let base = base("llama.gguf");
+    let base = base("llama");
     let file = |name: &str, base: &Base, confidence| {
         let options = Options { confidence, ..options(Format::Gguf(GgufType::F16)) };
         let out = folder.path().join(name);
