@@ -1,7 +1,7 @@
 //! Which form of the product computes how many tokens with which matrix.
 //!
-//! `table.tsv` says it, as `hangtag bench --tune --write` measured it: per class of GPU, for the matrices of some models and
-//! for numbers of tokens, the fastest of the forms below. A matrix that was not measured takes the forms of the nearest one.
+//! `table.tsv` says it, as `hangtag bench --tune --write` writes it: per class of GPU, for the matrices of some models and
+//! for numbers of tokens, one of the forms below. A matrix that was not measured takes the forms of the nearest one.
 
 mod class;
 mod table;
@@ -117,7 +117,7 @@ impl Choice {
     }
 }
 
-/// The measured table that the engine is built with.
+/// The table that the engine is built with.
 fn points() -> &'static [Point] {
     static POINTS: OnceLock<Vec<Point>> = OnceLock::new();
     // A test reads the table; a build with a broken one would take the first form for everything.
