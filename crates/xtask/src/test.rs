@@ -131,7 +131,7 @@ fn build_page() -> Result<String> {
     page::sizes()
 }
 
-/// In the release profile, and with the page's package selected, so that the crates compiled for the page serve again.
+/// In the page's profile, and with its package selected, so that the crates compiled for the page serve again.
 fn wasm() -> Result<String> {
     // Tokenizers in Node.js.
     wasm_tests(&["hangtag-web", "hangtag-weights"], &["--test", "wasm"])?;
@@ -143,7 +143,7 @@ fn wasm() -> Result<String> {
 fn wasm_tests(packages: &[&str], targets: &[&str]) -> Result<()> {
     let packages = packages.iter().flat_map(|name| ["--package", name]);
     let mut tests = cargo();
-    tests.args(["test", "--locked", "--release", "--target", WASM]).args(packages).args(targets);
+    tests.args(["test", "--locked", "--profile", "page", "--target", WASM]).args(packages).args(targets);
     let runner = WASM_BINDGEN
         .require()?
         .join(format!("wasm-bindgen-test-runner{}", env::consts::EXE_SUFFIX));

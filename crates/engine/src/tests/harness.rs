@@ -3,7 +3,7 @@
 use bytemuck::Pod;
 
 use crate::gpu::{Gpu, GpuOptions};
-use crate::kernel::{Access, Kernel, Step, Variant, step_group};
+use crate::kernel::{Access, Kernel, Pipeline, Step, Variant, step_group};
 
 /// Bytes behind every buffer that no kernel may touch.
 const SENTINEL: [u8; 64] = [0xa5; 64];
@@ -28,7 +28,11 @@ pub struct Run<'a, P> {
 impl<P: Pod> Run<'_, P> {
     /// The contents of the read-write buffers afterwards, in binding order.
     pub async fn outputs(&self, gpu: &Gpu) -> Vec<Vec<u8>> {
-        let pipeline = self.kernel.compile(gpu, self.variant);
+        self.outputs_of(&self.kernel.compile(gpu, self.variant), gpu).await
+    }
+
+    /// The same, with a pipeline of this kernel and variant: to compile one takes longer than to run it.
+    pub async fn outputs_of(&self, pipeline: &Pipeline, gpu: &Gpu) -> Vec<Vec<u8>> {
         let bound = self.buffers.iter().zip(self.kernel.bindings);
         let storage: Vec<_> = bound.map(|(bytes, access)| upload(gpu, bytes, *access)).collect();
         let params = gpu.uniform("params", &self.params);

@@ -1,5 +1,7 @@
 //! Each kernel against its twin: fresh inputs, poisoned outputs, shapes off the tiles, both tiers.
 
+use std::collections::HashMap;
+
 use half::f16;
 use hangtag_weights::DType;
 
@@ -208,11 +210,15 @@ async fn check_product(
 ) {
     for baseline in [false, true] {
         let (gpu, mut random) = (gpu(baseline).await, Random::new());
+        let mut pipelines = HashMap::new();
         for (flags, mut case) in Case::all(&mut random, kernel, halving).into_iter().enumerate() {
             case.params.has_bias = u32::from(flags % 2 == 0);
             case.params.accumulate = u32::from(accumulates && flags % 4 < 2);
             let first = random.floats(case.tokens * case.params.all_rows as usize / halving);
-            let actual = values(&case.run(kernel, &[bytes(&first)]).outputs(&gpu).await[0]);
+            let compile = || kernel.compile(&gpu, case.variant);
+            let pipeline = pipelines.entry(case.variant).or_insert_with(compile);
+            let run = case.run(kernel, &[bytes(&first)]);
+            let actual = values(&run.outputs_of(pipeline, &gpu).await[0]);
             let mut expected = first.clone();
             twin(&case.params, case.operands(), &mut expected);
             assert_close(&case.what, &actual, &expected, 2e-5);
@@ -246,18 +252,22 @@ gpu_test! {
         let suits = |case: &Case| {
             case.variant.form.inner == Inner::Integer && case.tokens > 1 && case.params.rows as usize >= TILE_ROWS
         };
+        let mut pipelines = HashMap::new();
         for mut case in cases.filter(suits) {
+            let compile = || kernel::PRODUCT.compile(&gpu, case.variant);
+            let pipeline = pipelines.entry(case.variant).or_insert_with(compile);
             let poison = vec![POISON; case.tokens * case.params.all_rows as usize];
             let mut exact = poison.clone();
             product(&case.params, Operands { integer: false, ..case.operands() }, &mut exact);
-            let actual = values(&case.run(&kernel::PRODUCT, &[bytes(&poison)]).outputs(&gpu).await[0]);
+            let actual = values(&case.run(&kernel::PRODUCT, &[bytes(&poison)]).outputs_of(pipeline, &gpu).await[0]);
             let rows = case.params.first_row as usize..;
             let part = |all: &[f32]| all[rows.clone()][..case.params.rows as usize].to_vec();
             assert_close(&case.what, &part(&actual), &part(&exact), 2e-2);
             assert!(difference(&part(&actual), &part(&exact), 2e-5).is_some(), "{}", case.what);
 
             case.input[7] = f32::NAN;
-            let actual = values::<f32>(&case.run(&kernel::PRODUCT, &[bytes(&poison)]).outputs(&gpu).await[0]);
+            let run = case.run(&kernel::PRODUCT, &[bytes(&poison)]);
+            let actual = values::<f32>(&run.outputs_of(pipeline, &gpu).await[0]);
             assert!(part(&actual).iter().all(|x| x.is_nan()), "{}", case.what);
             let second = &actual[case.params.all_rows as usize..];
             assert!(part(second).iter().all(|x| x.is_finite()), "{}", case.what);
