@@ -143,7 +143,10 @@ fn wasm() -> Result<String> {
 fn wasm_tests(packages: &[&str], targets: &[&str]) -> Result<()> {
     let packages = packages.iter().flat_map(|name| ["--package", name]);
     let mut tests = cargo();
-    tests.args(["test", "--locked", "--profile", "page", "--target", WASM]).args(packages).args(targets);
+    tests
+        .args(["test", "--locked", "--profile", "page", "--target", WASM])
+        .args(packages)
+        .args(targets);
     let runner = WASM_BINDGEN
         .require()?
         .join(format!("wasm-bindgen-test-runner{}", env::consts::EXE_SUFFIX));
