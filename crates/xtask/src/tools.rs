@@ -22,6 +22,8 @@ pub struct Tool {
     version: &'static str,
     /// What else to tell `cargo install`.
     install: &'static [&'static str],
+    /// How far to optimise it: less builds sooner, and it runs for seconds.
+    opt_level: &'static str,
 }
 
 /// Builds the page from index.html.
@@ -31,6 +33,7 @@ pub const TRUNK: Tool = Tool {
     version: "0.21.14",
     // Without its default features trunk links no OpenSSL and never looks for updates.
     install: &["--locked", "--no-default-features", "--features", "rustls"],
+    opt_level: "0",
 };
 
 /// Makes the JavaScript side of the wasm; the version must be that of the crate in Cargo.lock.
@@ -40,6 +43,8 @@ pub const WASM_BINDGEN: Tool = Tool {
     version: "0.2.130",
     // Its package's lock file holds older crates than it is released with.
     install: &[],
+    // It rewrites megabytes, several times in a run of the tests.
+    opt_level: "1",
 };
 
 /// Drives Firefox for the end-to-end tests.
@@ -48,6 +53,7 @@ pub const GECKODRIVER: Tool = Tool {
     package: "geckodriver",
     version: GECKODRIVER_VERSION,
     install: &["--locked"],
+    opt_level: "0",
 };
 
 impl Tool {
@@ -104,8 +110,7 @@ impl Tool {
         let mut command = cargo();
         command.args(["install", self.package, "--version"]).arg(format!("={}", self.version));
         command.args(self.install).arg("--root").arg(&folder).arg("--target-dir").arg(&work);
-        // The tool runs for seconds: quicker to build is better than quicker to run.
-        command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
+        command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", self.opt_level);
         command.env("CARGO_PROFILE_RELEASE_LTO", "off");
         command.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
         run(&mut command).with_context(|| {
