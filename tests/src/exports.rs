@@ -26,7 +26,7 @@ pub fn exported(
         card: None,
         confidence: None,
         licence: "MIT".to_owned(),
-        task_version: hangtag_task::TASK_VERSION,
+        task_version: hangtag_weights::task_version::UNSAID,
     };
     export(base, adapter, out, &options, &mut |_| {})?;
     let file = FileSource::open(out.join(format!("{name}.gguf")))?;

@@ -60,7 +60,7 @@ fn write_package(base: &Path, package: &Path) -> Result<()> {
         card: None,
         confidence: None,
         licence: "CC0-1.0".to_owned(),
-        task_version: hangtag_task::TASK_VERSION,
+        task_version: hangtag_weights::task_version::UNSAID,
     };
     let mut tenths = 0;
     let mut tell = |progress: Progress| {

@@ -164,7 +164,7 @@ pub fn manifest_of(name: &str, path: &Path) -> Result<String> {
         trained_on: None,
         card: None,
         licence: "MIT OR Apache-2.0".to_owned(),
-        task_version: hangtag_task::TASK_VERSION,
+        task_version: hangtag_weights::task_version::UNSAID,
         presets: vec![],
         files: vec![file],
     };

@@ -207,7 +207,7 @@ fn smollm2_answers_from_the_text_in_fewer_steps() -> Result<()> {
         Ok(RowRequest { suffix: suffix(feature, task)?, max_new_tokens: MAX_ANSWER_TOKENS })
     };
     let job = Job {
-        prefix: prefix(TEXT, task)?,
+        prefix: prefix(extractor.version(), TEXT, task)?,
         rows: features.iter().map(row).collect::<Result<_>>()?,
         stop_tokens: extractor.tokenizer().stop_tokens(),
     };

@@ -96,7 +96,7 @@ fn asked(extractor: &Extractor, source: &Source) -> Result<Job, TaskError> {
         Ok(RowRequest { suffix, max_new_tokens: MAX_ANSWER_TOKENS })
     };
     Ok(Job {
-        prefix: prefix(&source.text, task)?,
+        prefix: prefix(extractor.version(), &source.text, task)?,
         rows: source.features.iter().map(row).collect::<Result<_, _>>()?,
         stop_tokens: extractor.tokenizer().stop_tokens(),
     })

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use hangtag_task::TaskVersion;
 use hangtag_weights::registry::{DEFAULT_BASE, DEFAULT_MODEL};
 
 use crate::compare::args::CompareArgs;
@@ -317,6 +318,10 @@ pub struct ExportArgs {
     #[arg(long, value_name = "SPDX")]
     pub licence: Option<String>,
 
+    /// How the model is to be asked: 1 reads the text once, 2 twice [default: as the adapter says; 1 for one of PEFT]
+    #[arg(long, value_name = "VERSION", value_parser = parse_task_version)]
+    pub task_version: Option<TaskVersion>,
+
     /// Print exactly one JSON object, the report
     #[arg(long)]
     pub json: bool,
@@ -356,6 +361,12 @@ pub enum ExportFormat {
 
 /// Smallest part of a split model.
 const MIN_SHARD_BYTES: u64 = 1 << 20;
+
+/// A form of the prompt by its number.
+pub fn parse_task_version(text: &str) -> Result<TaskVersion, String> {
+    let known = || format!("give 1 to {}", TaskVersion::LATEST);
+    text.parse::<u32>().map_err(|_| known())?.try_into()
+}
 
 /// A size in bytes with its unit: 64MiB, 1.5GB, 1000000.
 fn parse_size(text: &str) -> Result<u64, String> {

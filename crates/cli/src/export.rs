@@ -5,12 +5,12 @@ use std::io::{Write, stdout};
 use std::path::Path;
 
 use anyhow::Result;
-use hangtag_task::TASK_VERSION;
+use hangtag_task::TaskVersion;
 use hangtag_weights::export::{
     Base, CARD_FILE, ExportError, Format, GgufType, Options, Report, export,
 };
 use hangtag_weights::manifest::MANIFEST_FILE;
-use hangtag_weights::{Adapter, ConfidenceMap, Metadata, registry};
+use hangtag_weights::{Adapter, ConfidenceMap, Metadata, registry, task_version};
 
 use crate::args::{ExportArgs, ExportFormat};
 use crate::failure::{Failure, bad_input, failed};
@@ -43,6 +43,7 @@ pub fn export_to(args: &ExportArgs) -> Result<Report> {
         }
         None => ConfidenceMap::from_metadata(base.weights.metadata()).map_err(bad_input)?,
     };
+    let task_version = task_version(args, &base, adapter.as_ref())?;
     let options = Options {
         format: format(args.format),
         shard_bytes: args.shard_size,
@@ -53,7 +54,7 @@ pub fn export_to(args: &ExportArgs) -> Result<Report> {
         card: base.card,
         confidence,
         licence: args.licence.clone().or(base.licence).unwrap_or("NOASSERTION".to_owned()),
-        task_version: TASK_VERSION,
+        task_version,
     };
     let bar = progress::share(args.quiet, "exporting");
     let report = export(&base.weights, adapter.as_ref(), &args.out, &options, &mut |progress| {
@@ -62,6 +63,23 @@ pub fn export_to(args: &ExportArgs) -> Result<Report> {
     });
     bar.finish_and_clear();
     Ok(report.map_err(failure)?)
+}
+
+/// The version of the questions that the exported model answers: what the user says, the adapter, or the base.
+fn task_version(args: &ExportArgs, base: &Known, adapter: Option<&Adapter>) -> Result<u32> {
+    let number = match (args.task_version, adapter) {
+        (Some(version), _) => return Ok(version.number()),
+        (None, Some(adapter)) => adapter.task_version,
+        (None, None) => task_version::of_metadata(base.weights.metadata()).map_err(bad_input)?,
+    };
+    match TaskVersion::from_number(number) {
+        Some(version) => Ok(version.number()),
+        None => Err(bad_input(format!(
+            "the model answers version {number} of the questions, which this hangtag does not know"
+        ))
+        .hint("get a newer hangtag, or say with --task-version how the model is to be asked")
+        .into()),
+    }
 }
 
 /// The weights to export, and what is known of them.

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
-use hangtag_task::TASK_VERSION;
 use hangtag_weights::export::{Base, ExportError, Format, GgufType, Options, export};
 use hangtag_weights::fetch::{cache_dir, lock};
 use hangtag_weights::hash::sha256_hex;
+use hangtag_weights::task_version;
 
 use crate::failure::{bad_input, failed};
 use crate::{model, progress};
@@ -38,7 +38,7 @@ pub fn four_bit(folder: &Path, name: &str, quiet: bool) -> Result<PathBuf> {
         card: None,
         confidence: None,
         licence: "NOASSERTION".to_owned(),
-        task_version: TASK_VERSION,
+        task_version: task_version::of_metadata(base.metadata()).map_err(bad_input)?,
     };
     let bar = progress::share(quiet, "converting to 4 bits, once");
     let report = export(&base, None, &package, &options, &mut |progress| {

@@ -1,6 +1,6 @@
 use hangtag_engine::EngineError;
-use hangtag_task::TaskError;
-use hangtag_weights::{ConfidenceError, ConfigError, TokenizerError};
+use hangtag_task::{TaskError, TaskVersion};
+use hangtag_weights::{ConfidenceError, ConfigError, MetadataError, TokenizerError};
 
 use crate::Extraction;
 
@@ -33,6 +33,18 @@ pub enum ExtractError {
         /// Rows of the embedding.
         model: usize,
     },
+    /// The model was trained on a form of the prompt that is not known here.
+    #[error(
+        "the model answers version {found} of the questions, and this program asks versions 1 to {}: get a newer one",
+        TaskVersion::LATEST
+    )]
+    TaskVersion {
+        /// The model's version.
+        found: u32,
+    },
+    /// The model's metadata name its version of the prompt, but not as a number.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
     /// Not even a short window of the text fits beside the longest feature.
     #[error(
         "a context of {context_tokens} tokens is too small for these features: at least {needed_tokens} are needed; \

@@ -1,8 +1,10 @@
 use std::ops::ControlFlow;
 
 use hangtag_engine::{Engine, EngineOptions, Gpu, GpuInfo, LoadProgress, MemoryPlan};
-use hangtag_task::{Feature, TaskError, Tokenize};
-use hangtag_weights::{ByteSource, ConfidenceMap, Gguf, ModelConfig, Position, Tokenizer};
+use hangtag_task::{Feature, TaskError, TaskVersion, Tokenize};
+use hangtag_weights::{
+    ByteSource, ConfidenceMap, Gguf, ModelConfig, Position, Tokenizer, task_version,
+};
 
 use crate::{
     Decode, ExtractError, Extraction, Language, Progress, Vocabulary, extract_many_with,
@@ -12,6 +14,7 @@ use crate::{
 /// A loaded model that reads descriptions, on a GPU or by another decoder.
 pub struct Extractor<D = Engine> {
     decoder: D,
+    version: TaskVersion,
     tokenizer: TaskTokenizer,
     stop_tokens: Vec<u32>,
     vocabulary: Vocabulary,
@@ -37,6 +40,8 @@ pub struct Described {
     pub tokenizer: Tokenizer,
     /// What the probability of an answer says of its being right, where that was measured.
     pub confidence: Option<ConfidenceMap>,
+    /// The form of the prompt that it was trained on.
+    pub version: TaskVersion,
 }
 
 impl Described {
@@ -44,7 +49,8 @@ impl Described {
     ///
     /// # Errors
     /// An unsupported or damaged model ([`ExtractError::Config`], [`ExtractError::Tokenizer`], [`ExtractError::Vocabulary`],
-    /// [`ExtractError::Confidence`]).
+    /// [`ExtractError::Confidence`], [`ExtractError::Metadata`]), or one of a version that is not known
+    /// ([`ExtractError::TaskVersion`]).
     pub fn read<S: ByteSource>(gguf: &Gguf<S>) -> Result<Self, ExtractError> {
         let config = ModelConfig::from_gguf(gguf)?;
         let tokenizer = Tokenizer::from_gguf(gguf.metadata())?;
@@ -55,7 +61,9 @@ impl Described {
             });
         }
         let confidence = ConfidenceMap::from_metadata(gguf.metadata())?;
-        Ok(Self { config, tokenizer, confidence })
+        let found = task_version::of_metadata(gguf.metadata())?;
+        let version = TaskVersion::from_number(found).ok_or(ExtractError::TaskVersion { found })?;
+        Ok(Self { config, tokenizer, confidence, version })
     }
 }
 
@@ -98,11 +106,11 @@ impl Extractor<Engine> {
         options: EngineOptions,
         progress: impl FnMut(LoadProgress),
     ) -> Result<Self, ExtractError> {
-        let Described { config, tokenizer, confidence } = Described::read(&gguf)?;
-        let engine = Engine::load(gpu, &gguf, config, options, progress)
+        let described = Described::read(&gguf)?;
+        let engine = Engine::load(gpu, &gguf, described.config.clone(), options, progress)
             .await
             .map_err(ExtractError::Load)?;
-        Ok(Self::new(engine, tokenizer, confidence))
+        Ok(Self::new(engine, described))
     }
 
     /// The engine.
@@ -122,12 +130,13 @@ impl Extractor<Engine> {
 }
 
 impl<D: Decode> Extractor<D> {
-    /// A decoder's model with the tokenizer, and the map of confidence if there is one, that belong to it.
-    pub fn new(decoder: D, tokenizer: Tokenizer, confidence: Option<ConfidenceMap>) -> Self {
+    /// A decoder with the model's description that belongs to it.
+    pub fn new(decoder: D, described: Described) -> Self {
+        let Described { tokenizer, confidence, version, .. } = described;
         let stop_tokens = tokenizer.stop_tokens();
         let (tokenizer, answers) = (TaskTokenizer(tokenizer), Answers::default());
         let vocabulary = tokenizer.vocabulary();
-        Self { decoder, tokenizer, stop_tokens, vocabulary, confidence, answers }
+        Self { decoder, version, tokenizer, stop_tokens, vocabulary, confidence, answers }
     }
 
     /// Finds a value or "none" for every feature. `observe` hears what happens and may stop it with `Break`.
@@ -158,6 +167,7 @@ impl<D: Decode> Extractor<D> {
     fn parts(&mut self) -> (&mut D, Language<'_>) {
         let is_span = self.answers == Answers::Spans;
         let language = Language {
+            version: self.version,
             tokenizer: &self.tokenizer,
             stop_tokens: &self.stop_tokens,
             vocabulary: is_span.then_some(&self.vocabulary),
@@ -175,6 +185,11 @@ impl<D: Decode> Extractor<D> {
     /// Makes confidence the bare probability of the answer, as a map is fitted to it.
     pub fn forget_confidence_map(&mut self) {
         self.confidence = None;
+    }
+
+    /// The form of the prompt that the model was trained on.
+    pub fn version(&self) -> TaskVersion {
+        self.version
     }
 
     /// The model's tokenizer.

@@ -293,7 +293,8 @@ impl<'a> Spans<'a> {
         Self { vocabulary, haystacks, tokens: Vec::new(), of_row }
     }
 
-    /// Tells it the tokens of the text, heading included, as the model reads them: answers are drafted in these.
+    /// Tells it the tokens of the text, heading included, as the model reads them: answers are drafted in these. A second
+    /// reading has the same tokens and adds none.
     #[must_use]
     pub fn with_tokens(mut self, prefix: &[u32]) -> Self {
         let Some(haystack) =
@@ -307,6 +308,9 @@ impl<'a> Spans<'a> {
             let token = self.vocabulary.token(*id);
             if !is_heading && text[place..].starts_with(token) && !token.is_empty() {
                 self.tokens.push((place, *id));
+            }
+            if place == text.len() {
+                break;
             }
             for byte in token {
                 // Blanks at the ends of lines are no part of the text.
@@ -429,10 +433,13 @@ mod tests {
         let tokens: Vec<u32> = text.iter().map(id).collect();
         let heading = vocabulary.longest(b"\n").unwrap();
         let features = std::slice::from_ref(feature);
-        let spans = Spans::new(&vocabulary, &text.concat(), features)
-            .with_tokens(&[&[heading], &tokens[..]].concat());
+        let spans = || Spans::new(&vocabulary, &text.concat(), features);
+        let newline = id(&"\n");
+        let once = [&[heading], &tokens[..], &[newline]].concat();
         let answer: Vec<u32> = answer.iter().map(id).collect();
-        let draft = spans.draft(0, &answer, count);
+        let draft = spans().with_tokens(&once).draft(0, &answer, count);
+        let twice = spans().with_tokens(&[&once[..], &once].concat());
+        assert_eq!(twice.draft(0, &answer, count), draft, "a second reading changes nothing");
         draft.into_iter().map(|id| TOKENS[id as usize]).collect()
     }
 

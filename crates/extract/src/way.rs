@@ -1,7 +1,9 @@
 use std::ops::{ControlFlow, Range};
 
 use hangtag_engine::{Constraint, EngineError, Event, Job, RowRequest};
-use hangtag_task::{Answer, Feature, FeatureValue, Tokenize, suffix, validate_features, windows};
+use hangtag_task::{
+    Answer, Feature, FeatureValue, TaskVersion, Tokenize, suffix, validate_features, windows,
+};
 use hangtag_weights::ConfidenceMap;
 
 use crate::answers::{FeatureAnswers, read_answer};
@@ -14,6 +16,8 @@ use crate::{
 /// What a model's tokens stand for.
 #[derive(Clone, Copy)]
 pub struct Language<'a> {
+    /// The form of the prompt that it was trained on.
+    pub version: TaskVersion,
     /// Text to ids and back.
     pub tokenizer: &'a dyn Tokenize,
     /// The tokens that end an answer.
@@ -40,8 +44,8 @@ pub async fn extract_with<D: Decode>(
     observe: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Extraction, ExtractError> {
     let Asked { mut job, max_prefix_tokens } = asked(decoder.limits(), language, features)?;
-    let Language { tokenizer, vocabulary, .. } = language;
-    let windows = windows(text, max_prefix_tokens, tokenizer)?;
+    let Language { version, tokenizer, vocabulary, .. } = language;
+    let windows = windows(version, text, max_prefix_tokens, tokenizer)?;
     let count = windows.len();
     let mut way = Way::new(text, features, language);
     for (index, window) in windows.into_iter().enumerate() {
@@ -84,7 +88,7 @@ fn asked(
         .iter()
         .map(|feature| suffix(feature, language.tokenizer))
         .collect::<Result<Vec<_>, _>>()?;
-    let max_prefix_tokens = max_prefix_tokens(limits, &suffixes)?;
+    let max_prefix_tokens = max_prefix_tokens(limits, language.version, &suffixes)?;
     let rows = suffixes.into_iter().map(row).collect();
     let stop_tokens = language.stop_tokens.to_vec();
     Ok(Asked { job: Job { prefix: Vec::new(), rows, stop_tokens }, max_prefix_tokens })
@@ -172,8 +176,8 @@ fn only_window<'a>(
     (number, text): (usize, &'a str),
     features: &'a [Feature],
 ) -> Option<Short<'a>> {
-    let Language { tokenizer, vocabulary, .. } = language;
-    let mut windows = windows(text, asked.max_prefix_tokens, tokenizer).ok()?;
+    let Language { version, tokenizer, vocabulary, .. } = language;
+    let mut windows = windows(version, text, asked.max_prefix_tokens, tokenizer).ok()?;
     let window = windows.pop().filter(|_| windows.is_empty())?;
     let spans =
         vocabulary.map(|words| Spans::new(words, text, features).with_tokens(&window.prefix));

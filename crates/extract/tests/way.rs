@@ -8,7 +8,7 @@ use hangtag_extract::{
     Decode, ExtractError, Extraction, Language, Limits, MAX_ANSWER_TOKENS, MAX_PREFIX_TOKENS,
     Progress, extract_many_with, extract_with,
 };
-use hangtag_task::{Feature, Span, TaskError, Tokenize, parse_feature_list};
+use hangtag_task::{Feature, Span, TaskError, TaskVersion, Tokenize, parse_feature_list};
 use hangtag_weights::{BetaMap, ConfidenceMap};
 
 const END_OF_TEXT: u32 = 0x11_0000;
@@ -127,7 +127,8 @@ impl Decode for Script<'_> {
 }
 
 fn language(stop_tokens: &[u32]) -> Language<'_> {
-    Language { tokenizer: &Characters, stop_tokens, vocabulary: None, confidence: None }
+    let version = TaskVersion::Once;
+    Language { version, tokenizer: &Characters, stop_tokens, vocabulary: None, confidence: None }
 }
 
 fn run(
@@ -404,6 +405,29 @@ fn a_small_context_reads_in_more_windows() {
     let extraction = extract(&mut script, &text, "A, B").unwrap();
     assert!(script.jobs.len() > 5);
     assert_eq!(values(&extraction), [("A", Some("1")), ("B", None)]);
+}
+
+#[test]
+fn version_2_reads_every_window_twice_and_finds_the_same() {
+    let short = "Brand=Nike Color=white".to_owned();
+    let long = format!("{} Color=white", "lorem ipsum ".repeat(100));
+    let features = features("Color");
+    let stop_tokens = [u32::from('\n'), END_OF_TEXT];
+    for (text, least_windows) in [(short, 1), (long, 6)] {
+        let mut script = Script::new(&lookup);
+        script.limits.context_tokens = 512;
+        let language = Language { version: TaskVersion::Twice, ..language(&stop_tokens) };
+        let go_on = &mut |_| ControlFlow::Continue(());
+        let extraction =
+            pollster::block_on(extract_with(&mut script, language, &text, &features, go_on));
+        let extraction = extraction.unwrap();
+        assert_eq!(values(&extraction), [("Color", Some("white"))]);
+        assert!(extraction.stats.windows >= least_windows, "{}", extraction.stats.windows);
+        for job in &script.jobs {
+            let (first, second) = job.prefix.split_at(job.prefix.len() / 2);
+            assert_eq!(first, second);
+        }
+    }
 }
 
 /// Short, blank, long, and one that breaks the decoder when it is its turn.

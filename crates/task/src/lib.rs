@@ -17,6 +17,7 @@ pub mod metrics;
 mod preset;
 mod prompt;
 mod template;
+mod version;
 mod window;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use feature::{
 pub use ground::{Span, ground};
 pub use merge::{FeatureValue, merge_windows};
 pub use preset::presets;
-pub use prompt::{TASK_VERSION, Tokenize, neutralize, prefix, prefix_text, suffix, suffix_text};
+pub use prompt::{Tokenize, neutralize, prefix, prefix_text, suffix, suffix_text};
 pub use template::Template;
+pub use version::TaskVersion;
 pub use window::{Window, windows};

@@ -1,4 +1,4 @@
-//! The prompt, version 1.
+//! The prompt.
 //!
 //! ```text
 //! ### Product
@@ -7,15 +7,13 @@
 //! {value or none}
 //! ```
 //! Prefix (up to the description's newline), suffix (the feature's line) and answer are tokenised apart, in training as
-//! in decoding, so that one prefix serves every feature and no token straddles a border.
+//! in decoding, so that one prefix serves every feature and no token straddles a border. From version 2 on the prefix
+//! stands twice ([`TaskVersion::Twice`]).
 
 use std::borrow::Cow;
 
 use crate::characters::is_line_break;
-use crate::{Feature, TaskError};
-
-/// Version of the prompt's form; an adapter answers only the version that it was trained on.
-pub const TASK_VERSION: u32 = 1;
+use crate::{Feature, TaskError, TaskVersion};
 
 const MARKER: &str = "###";
 
@@ -73,8 +71,8 @@ pub(crate) fn is_neutralized(text: &str) -> bool {
     text.contains(STAND_IN)
 }
 
-/// The part of the prompt that all features share. The description loses the white space around it, and every kind of
-/// line break in it becomes a newline.
+/// One reading of the description: the part of the prompt that all features share, which version 2 repeats. The
+/// description loses the white space around it, and every kind of line break in it becomes a newline.
 pub fn prefix_text(description: &str) -> String {
     let description = neutralize(description.trim());
     let mut prefix = String::with_capacity(description.len() + 16);
@@ -99,12 +97,22 @@ pub fn suffix_text(feature: &Feature) -> String {
     format!("{MARKER} {}\n", neutralize(&name))
 }
 
-/// Tokens of [`prefix_text`], for a description that is known to fit; see [`crate::windows`] for one that is not.
+/// Tokens of every reading ([`prefix_text`]) that `version` asks for, each tokenised apart, for a description that is known
+/// to fit; see [`crate::windows`] for one that is not.
 ///
 /// # Errors
 /// [`TaskError::Tokenizer`].
-pub fn prefix(description: &str, tokenizer: &dyn Tokenize) -> Result<Vec<u32>, TaskError> {
-    tokenizer.encode_start(&prefix_text(description))
+pub fn prefix(
+    version: TaskVersion,
+    description: &str,
+    tokenizer: &dyn Tokenize,
+) -> Result<Vec<u32>, TaskError> {
+    let reading = prefix_text(description);
+    let mut tokens = tokenizer.encode_start(&reading)?;
+    if version == TaskVersion::Twice {
+        tokens.extend(tokenizer.encode_continuation(&reading)?);
+    }
+    Ok(tokens)
 }
 
 /// Tokens of [`suffix_text`].
@@ -135,9 +143,11 @@ mod tests {
 
     #[test]
     fn prefix_and_suffix_are_tokenised_apart() {
-        let prefix = prefix("Shoe", &Characters).unwrap();
-        assert_eq!(prefix[0], START);
-        assert_eq!(Characters.decode(&prefix[1..]), "### Product\nShoe\n");
+        let once = prefix(TaskVersion::Once, "Shoe", &Characters).unwrap();
+        assert_eq!(once[0], START);
+        assert_eq!(Characters.decode(&once[1..]), "### Product\nShoe\n");
+        let twice = prefix(TaskVersion::Twice, "Shoe", &Characters).unwrap();
+        assert_eq!(twice, [&once[..], &once[1..]].concat());
         let suffix = suffix(&Feature::new("Color"), &Characters).unwrap();
         assert_eq!(Characters.decode(&suffix), "### Color\n");
         assert!(!suffix.contains(&START));

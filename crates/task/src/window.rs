@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use crate::prompt::prefix;
-use crate::{TaskError, Tokenize};
+use crate::{TaskError, TaskVersion, Tokenize};
 
 /// Share of a window that the next one repeats, so that a value at the cut stands whole in one of them.
 const OVERLAP: usize = 8;
@@ -18,14 +18,15 @@ pub struct Window {
     pub prefix: Vec<u32>,
 }
 
-/// Cuts `text` into windows whose prompts have at most `max_prefix_tokens` tokens: one when it fits, else as few as
-/// cuts at white space and an overlap of about an eighth allow. Every character is in a window, and no window is blank.
+/// Cuts `text` into windows whose prompts of `version` have at most `max_prefix_tokens` tokens: one when it fits, else as
+/// few as cuts at white space and an overlap of about an eighth allow. Every character is in a window, and no window is blank.
 ///
 /// Encodes each part of the text a few times, whatever the text's length.
 ///
 /// # Errors
 /// [`TaskError::BlankText`]; [`TaskError::WindowTooSmall`] when not even one character fits; the tokenizer's.
 pub fn windows(
+    version: TaskVersion,
     text: &str,
     max_prefix_tokens: usize,
     tokenizer: &dyn Tokenize,
@@ -33,8 +34,8 @@ pub fn windows(
     if text.trim().is_empty() {
         return Err(TaskError::BlankText);
     }
-    let cutter = Cutter::new(text, max_prefix_tokens, tokenizer);
-    let all = prefix(text, tokenizer)?;
+    let cutter = Cutter::new(version, text, max_prefix_tokens, tokenizer);
+    let all = cutter.prefix(text)?;
     if all.len() <= max_prefix_tokens {
         return Ok(vec![Window { chars: 0..cutter.len(), prefix: all }]);
     }
@@ -43,6 +44,7 @@ pub fn windows(
 }
 
 struct Cutter<'a> {
+    version: TaskVersion,
     text: &'a str,
     /// Bytes at which the characters begin, and the text's end.
     bytes: Vec<usize>,
@@ -57,9 +59,18 @@ struct Fit {
 }
 
 impl<'a> Cutter<'a> {
-    fn new(text: &'a str, max_prefix_tokens: usize, tokenizer: &'a dyn Tokenize) -> Self {
+    fn new(
+        version: TaskVersion,
+        text: &'a str,
+        max_prefix_tokens: usize,
+        tokenizer: &'a dyn Tokenize,
+    ) -> Self {
         let bytes = text.char_indices().map(|(byte, _)| byte).chain([text.len()]).collect();
-        Self { text, bytes, max_prefix_tokens, tokenizer }
+        Self { version, text, bytes, max_prefix_tokens, tokenizer }
+    }
+
+    fn prefix(&self, part: &str) -> Result<Vec<u32>, TaskError> {
+        prefix(self.version, part, self.tokenizer)
     }
 
     /// Characters of the text.
@@ -131,7 +142,7 @@ impl<'a> Cutter<'a> {
         let mut too_long = rest + 1;
         loop {
             let end = self.back_to_space(content + length, length / SEARCH_FOR_SPACE);
-            let prefix = prefix(self.slice(content..end), self.tokenizer)?;
+            let prefix = self.prefix(self.slice(content..end))?;
             let tokens = prefix.len();
             // Aims a little below, since no text is evenly dense.
             let aim = (length as f64 * 0.97 * self.max_prefix_tokens as f64 / tokens.max(1) as f64)
@@ -163,11 +174,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::prefix_text;
+    use crate::TaskVersion::{Once, Twice};
     use crate::test_tokenizers::{Broken, Characters, Pieces};
 
     /// What is wrong with the windows of `text`, if anything.
     fn fault(
+        version: TaskVersion,
         text: &str,
         windows: &[Window],
         max_prefix_tokens: usize,
@@ -190,7 +202,7 @@ mod tests {
             if part.trim().is_empty() {
                 return Some(format!("window {index} is blank"));
             }
-            if tokenizer.encode_start(&prefix_text(&part)).as_ref() != Ok(&window.prefix) {
+            if prefix(version, &part, tokenizer).as_ref() != Ok(&window.prefix) {
                 return Some(format!("window {index} holds other tokens than its part"));
             }
             if window.prefix.len() > max_prefix_tokens {
@@ -201,10 +213,15 @@ mod tests {
         (covered != length).then(|| format!("{covered} of {length} covered"))
     }
 
+    /// The windows of one reading; those of two are checked as well.
     fn checked(text: &str, max_prefix_tokens: usize, tokenizer: &dyn Tokenize) -> Vec<Window> {
-        let windows = windows(text, max_prefix_tokens, tokenizer).unwrap();
-        assert_eq!(fault(text, &windows, max_prefix_tokens, tokenizer), None);
-        windows
+        let [of_one, _] =
+            [(Once, max_prefix_tokens), (Twice, 2 * max_prefix_tokens)].map(|(version, most)| {
+                let windows = windows(version, text, most, tokenizer).unwrap();
+                assert_eq!(fault(version, text, &windows, most, tokenizer), None);
+                windows
+            });
+        of_one
     }
 
     fn part<'a>(text: &'a str, window: &Window) -> &'a str {
@@ -286,7 +303,7 @@ mod tests {
                 let tokenizer = Pieces::default();
                 let length = text.chars().count();
                 assert!(length > 190_000);
-                windows(&text, max_prefix_tokens, &tokenizer).unwrap();
+                windows(Once, &text, max_prefix_tokens, &tokenizer).unwrap();
                 let encoded = tokenizer.encoded_characters.get();
                 assert!(encoded < 12 * length, "{encoded} of {length}, {max_prefix_tokens} tokens");
             }
@@ -306,16 +323,16 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_refused() {
         for text in ["", " ", "\n\r\n\t\u{2028}\u{A0}"] {
-            assert_eq!(windows(text, 100, &Characters), Err(TaskError::BlankText));
+            assert_eq!(windows(Once, text, 100, &Characters), Err(TaskError::BlankText));
         }
         for max_prefix_tokens in [0, 1, 14] {
             assert_eq!(
-                windows("Red shoe", max_prefix_tokens, &Characters),
+                windows(Once, "Red shoe", max_prefix_tokens, &Characters),
                 Err(TaskError::WindowTooSmall { max_prefix_tokens })
             );
         }
         assert_eq!(checked("Red shoe", 15, &Characters).len(), 7);
-        assert!(matches!(windows("Red", 100, &Broken), Err(TaskError::Tokenizer(_))));
+        assert!(matches!(windows(Once, "Red", 100, &Broken), Err(TaskError::Tokenizer(_))));
     }
 
     #[test]
@@ -325,7 +342,7 @@ mod tests {
         let fault = |change: &dyn Fn(&mut Vec<Window>)| {
             let mut windows = good.clone();
             change(&mut windows);
-            fault(&text, &windows, 100, &Characters)
+            fault(Once, &text, &windows, 100, &Characters)
         };
         assert!(fault(&|_| {}).is_none());
         assert!(fault(&|windows| drop(windows.pop())).is_some());
@@ -333,14 +350,16 @@ mod tests {
         assert!(fault(&|windows| drop(windows.remove(1))).is_some());
         assert!(fault(&|windows| windows[1].prefix.truncate(9)).is_some());
         assert!(fault(&|windows| windows.push(windows[0].clone())).is_some());
+        assert!(super::tests::fault(Twice, &text, &good, 100, &Characters).is_some());
     }
 
     proptest! {
         #[test]
-        fn windows_cover_every_text(text in "[ab \\n👟#א]{1,200}|\\PC{1,100}", max_prefix_tokens in 20usize..60) {
+        fn windows_cover_every_text(text in "[ab \\n👟#א]{1,200}|\\PC{1,100}", max_prefix_tokens in 20usize..60, twice: bool) {
             for tokenizer in [&Characters as &dyn Tokenize, &Pieces::default()] {
-                match windows(&text, max_prefix_tokens, tokenizer) {
-                    Ok(windows) => prop_assert_eq!(fault(&text, &windows, max_prefix_tokens, tokenizer), None),
+                let (version, most) = if twice { (Twice, 2 * max_prefix_tokens) } else { (Once, max_prefix_tokens) };
+                match windows(version, &text, most, tokenizer) {
+                    Ok(windows) => prop_assert_eq!(fault(version, &text, &windows, most, tokenizer), None),
                     Err(error) => {
                         prop_assert_eq!(error, TaskError::BlankText);
                         prop_assert!(text.trim().is_empty());

@@ -1,5 +1,6 @@
 //! Every setting of a training run, as its TOML file has them.
 
+use hangtag_task::TaskVersion;
 use hangtag_weights::adapter::Linear;
 use hangtag_weights::safetensors::Element;
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,7 @@ pub struct BaseSettings {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct DataSettings {
+    pub task_version: TaskVersion,
     pub layout: LayoutKind,
     pub chain: usize,
     pub length: usize,

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use hangtag_task::{Feature, Product, TaskError, Tokenize, answer, ground, suffix, windows};
+use hangtag_task::{
+    Feature, Product, TaskError, TaskVersion, Tokenize, answer, ground, suffix, windows,
+};
 
 use crate::TrainError;
 
@@ -24,24 +26,26 @@ pub struct Example {
     pub product: usize,
     /// Characters of the text that the window covers.
     pub window: Range<usize>,
-    /// Token ids of the text.
+    /// Token ids of the text, in every reading.
     pub prefix: Vec<u32>,
     /// One for each feature.
     pub segments: Vec<Segment>,
 }
 
-/// The examples of a product: one, or several where its text is longer than `max_prefix_tokens`. A value that a window
+/// The examples of a product in the prompt's form `version`: one, or several where its text is longer than
+/// `max_prefix_tokens`. A value that a window
 /// does not hold is asked of it with the answer `none`, as decoding merges windows.
 ///
 /// # Errors
 /// When the text cannot be tokenised, or no window fits.
 pub fn examples(
+    version: TaskVersion,
     index: usize,
     product: &Product,
     max_prefix_tokens: usize,
     tokenizer: &dyn Tokenize,
 ) -> Result<Vec<Example>, TrainError> {
-    let windows = windows(&product.text, max_prefix_tokens, tokenizer)?;
+    let windows = windows(version, &product.text, max_prefix_tokens, tokenizer)?;
     let single = windows.len() == 1;
     windows
         .into_iter()

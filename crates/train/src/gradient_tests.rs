@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, safetensors};
+use hangtag_task::TaskVersion;
 use hangtag_weights::Adapter;
 use hangtag_weights::safetensors::Element;
 
@@ -75,7 +76,11 @@ impl Recorded {
         let gradient: Vec<f32> = outcome.gradient.to_vec1().unwrap();
         let mean: Vec<f32> = gradient.iter().map(|sum| sum / weight).collect();
         // A gradient has the form of the adapter that it is of, so that it is told in PEFT's terms the same way.
-        let files = layout.to_adapter(&mean).unwrap().to_files(config, Element::F32).unwrap();
+        let files = layout
+            .to_adapter(&mean, TaskVersion::Once)
+            .unwrap()
+            .to_files(config, Element::F32)
+            .unwrap();
         (loss, gradients(safetensors::load_buffer(&files.1, &Device::Cpu).unwrap()))
     }
 

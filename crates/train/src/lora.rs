@@ -4,6 +4,7 @@
 //! B (out, rank), both in the order of layers and of [`Group::ALL`].
 
 use candle_core::{DType, Device, Tensor};
+use hangtag_task::TaskVersion;
 use hangtag_weights::adapter::{Adapter, AdapterConfig, Linear, Lora};
 use hangtag_weights::{Mlp, ModelConfig};
 
@@ -163,11 +164,15 @@ impl Layout {
             .collect()
     }
 
-    /// The parameters as an adapter in PEFT's terms.
+    /// The parameters as an adapter in PEFT's terms, which were trained on the prompt's form `version`.
     ///
     /// # Errors
     /// When `parameters` is not of this layout.
-    pub fn to_adapter(&self, parameters: &[f32]) -> Result<Adapter, TrainError> {
+    pub fn to_adapter(
+        &self,
+        parameters: &[f32],
+        version: TaskVersion,
+    ) -> Result<Adapter, TrainError> {
         if parameters.len() != self.len {
             return Err(TrainError::Adapter(format!(
                 "{} parameters where the adapter has {}",
@@ -175,7 +180,11 @@ impl Layout {
                 self.len
             )));
         }
-        let mut adapter = Adapter { config: self.config.clone(), modules: Default::default() };
+        let mut adapter = Adapter {
+            config: self.config.clone(),
+            task_version: version.number(),
+            modules: Default::default(),
+        };
         for slot in &self.slots {
             let (mut a_at, mut b_at) = (slot.a_offset, slot.b_offset);
             for &(linear, rows) in &slot.linears {

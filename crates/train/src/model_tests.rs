@@ -1,6 +1,7 @@
 //! The whole decoder: gradients against finite differences, and layouts and recomputation against each other.
 
 use candle_core::{Device, Tensor};
+use hangtag_task::TaskVersion;
 use hangtag_weights::adapter::{AdapterConfig, Linear};
 use hangtag_weights::{FileSource, Gguf};
 
@@ -180,7 +181,7 @@ fn recomputed_blocks_give_the_same_bits() {
 fn an_adapter_survives_the_way_to_peft_and_back() {
     for name in NAMES {
         let setup = Setup::new(name, &Linear::ALL);
-        let adapter = setup.layout.to_adapter(&setup.parameters).unwrap();
+        let adapter = setup.layout.to_adapter(&setup.parameters, TaskVersion::Twice).unwrap();
         assert_eq!(setup.layout.from_adapter(&adapter).unwrap(), setup.parameters);
         let folder = tempfile::tempdir().unwrap();
         adapter

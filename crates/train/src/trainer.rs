@@ -493,7 +493,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn keep_adapter(&self, parameters: &[f32]) -> Result<(), TrainError> {
-        let adapter = self.layout.to_adapter(parameters)?;
+        let version = self.run.config.data.task_version;
+        let adapter = self.layout.to_adapter(parameters, version)?;
         let config = &self.run.base.config;
         let element = self.run.config.run.adapter_dtype.element();
         let saved = adapter.save(self.run.out, config, element);
@@ -565,11 +566,11 @@ fn tokenised(
 ) -> Result<Vec<Example>, TrainError> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let share = products.len().div_ceil(cores).max(1);
-    let max = config.data.max_prefix_tokens;
+    let (version, max) = (config.data.task_version, config.data.max_prefix_tokens);
     let of_share = |first: usize, share: &[Product]| -> Result<Vec<Example>, TrainError> {
         let mut all = Vec::new();
         for (index, product) in share.iter().enumerate() {
-            all.extend(examples(first + index, product, max, tokenizer)?);
+            all.extend(examples(version, first + index, product, max, tokenizer)?);
         }
         Ok(all)
     };

@@ -26,6 +26,7 @@ pub mod registry;
 pub mod row_order;
 pub mod safetensors;
 pub mod source;
+pub mod task_version;
 pub mod tokenizer;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod trained;

@@ -23,8 +23,6 @@ pub struct TrainedModel {
     pub licence: &'static str,
     /// What the adapter was trained on, in words that hold for its next version too; the figures are in the card.
     pub trained_on: &'static str,
-    /// Version of the prompt format that it was trained with.
-    pub task_version: u32,
     /// `adapter_config.json`.
     pub adapter_config: &'static str,
     /// `adapter_model.safetensors`.
@@ -43,7 +41,6 @@ static MODELS: [TrainedModel; 1] = [TrainedModel {
     base: DEFAULT_BASE,
     licence: "Apache-2.0",
     trained_on: "product titles of the OA-Mine dataset, and Hangtag's own examples",
-    task_version: 1,
     adapter_config: include_str!("../../../models/smollm2-135m-products/adapter_config.json"),
     adapter_weights: include_bytes!(
         "../../../models/smollm2-135m-products/adapter_model.safetensors"
@@ -138,7 +135,7 @@ pub fn prepare_with(
 /// Where the package is, by what it is made of: another base, adapter, card or form is another folder.
 fn package_folder(model: &TrainedModel, base: &KnownModel, cache_dir: &Path) -> PathBuf {
     let mut key = Sha256Hasher::new();
-    key.update(format!("{FORMAT_VERSION} {} {} ", model.task_version, base.sha256).as_bytes());
+    key.update(format!("{FORMAT_VERSION} {} ", base.sha256).as_bytes());
     let confidence = model.confidence.unwrap_or_default();
     let texts = [model.licence, model.trained_on, model.adapter_config, confidence, model.card];
     for part in texts.map(str::as_bytes).into_iter().chain([model.adapter_weights]) {
@@ -181,7 +178,7 @@ fn merge(
         card: Some(model.card.to_owned()),
         confidence: model.confidence.map(ConfidenceMap::from_json).transpose()?,
         licence: model.licence.to_owned(),
-        task_version: model.task_version,
+        task_version: adapter.task_version,
     };
     let mut merging = |step| progress(PrepareProgress::Merging(step));
     export::export(&weights, Some(&adapter), folder, &options, &mut merging)?;

@@ -6,7 +6,7 @@ use hangtag_weights::export::{Base, ExportError, Format, GgufType, Options, Repo
 use hangtag_weights::safetensors::Element;
 use hangtag_weights::{
     Adapter, BetaMap, ConfidenceMap, FileSource, Gguf, Linear, Lora, Manifest, ModelConfig,
-    Position, Tokenizer,
+    Position, Tokenizer, task_version,
 };
 use pollster::block_on;
 use std::collections::BTreeMap;
@@ -59,6 +59,27 @@ fn confidence_goes_into_the_file_and_not_beyond_its_adapter() {
     assert_eq!(of(&file("without", &sure, None)), None);
 }
 
+#[test]
+fn the_version_of_the_questions_goes_into_every_form_and_on_from_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |base: &Base| task_version::of_metadata(base.metadata()).unwrap();
+    assert_eq!(of(&base("llama")), task_version::UNSAID);
+    for version in [2, task_version::UNSAID] {
+        let out = |name: &str| folder.path().join(format!("{name}-{version}"));
+        let write = |format, to: &str| {
+            let options = Options { task_version: version, ..options(format) };
+            export(&base("llama"), None, &out(to), &options, &mut |_| {}).unwrap();
+        };
+        write(Format::Gguf(GgufType::Q4_0), "gguf");
+        let file = FileSource::open(out("gguf").join("m.gguf")).unwrap();
+        assert_eq!(of(&Base::open_gguf(vec![file]).unwrap()), version);
+        let manifest = fs::read_to_string(out("gguf").join("manifest.json")).unwrap();
+        assert_eq!(Manifest::from_json(&manifest).unwrap().task_version, version);
+        write(Format::SafeTensors, "hf");
+        assert_eq!(of(&Base::open_hf(&out("hf")).unwrap()), version);
+    }
+}
+
 /// An adapter of rank 2 on every linear matrix.
 fn adapter(config: &ModelConfig) -> Adapter {
     let settings = AdapterConfig {
@@ -80,7 +101,7 @@ fn adapter(config: &ModelConfig) -> Adapter {
             modules.insert((layer, linear), lora);
         }
     }
-    Adapter { config: settings, modules }
+    Adapter { config: settings, task_version: 2, modules }
 }
 
 fn run(name: &str, options: &Options, out: &Path) -> Result<Report, ExportError> {

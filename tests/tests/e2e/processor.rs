@@ -19,10 +19,10 @@ use crate::{FEATURES, TEXT, assert_same};
 fn native(model: Vec<u8>, text: &str, features: &str) -> Result<Vec<FeatureValue>> {
     let gguf =
         pollster::block_on(Gguf::open(vec![MemorySource::new("model.gguf", model.clone())]))?;
-    let Described { config, tokenizer, confidence } = Described::read(&gguf)?;
-    let decoder = ProcessorDecoder::load(&mut Cursor::new(model), &config, 2048)?;
+    let described = Described::read(&gguf)?;
+    let decoder = ProcessorDecoder::load(&mut Cursor::new(model), &described.config, 2048)?;
     let (mut extractor, features) =
-        (Extractor::new(decoder, tokenizer, confidence), parse_feature_list(features)?);
+        (Extractor::new(decoder, described), parse_feature_list(features)?);
     let mut observe = |_| ControlFlow::Continue(());
     Ok(pollster::block_on(extractor.extract(text, &features, &mut observe))?.features)
 }

@@ -76,7 +76,6 @@ impl Backend for OnProcessor {
             .await
             .map_err(|error| of_kind(FailureKind::Model, &error))?;
         let (described, fit) = self.checked(&gguf)?;
-        let Described { config, tokenizer, confidence } = described;
         let [source] = sources else {
             return Err(processor_failure(&ProcessorError::Split(sources.len())));
         };
@@ -87,9 +86,10 @@ impl Backend for OnProcessor {
             meter.report(Step::Uploading, read_bytes);
         })
         .map_err(|message| Failure::new(FailureKind::Internal, message))?;
-        let decoder = ProcessorDecoder::load(&mut BufReader::new(file), &config, CONTEXT_TOKENS)
-            .map_err(|error| processor_failure(&error))?;
-        Ok((Extractor::new(decoder.with_pause(pause()), tokenizer, confidence), fit))
+        let decoder =
+            ProcessorDecoder::load(&mut BufReader::new(file), &described.config, CONTEXT_TOKENS)
+                .map_err(|error| processor_failure(&error))?;
+        Ok((Extractor::new(decoder.with_pause(pause()), described), fit))
     }
 
     async fn load_smaller(

@@ -4,9 +4,9 @@ use std::iter;
 
 use crate::chosen::{Choice, Picked, choice, files_of};
 use crate::protocol::{Failure, FailureKind, Origin, Package, Place};
-use hangtag_task::TASK_VERSION;
+use hangtag_task::TaskVersion;
 use hangtag_weights::manifest::MANIFEST_FILE;
-use hangtag_weights::{Gguf, Manifest, ManifestFile, Metadata};
+use hangtag_weights::{Gguf, Manifest, ManifestFile, Metadata, task_version};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, File};
 
@@ -153,10 +153,11 @@ fn parsed(name: &str, text: &str) -> Result<Manifest, Failure> {
         return Err(wrong("a web page came in its place, so there is no package there".to_owned()));
     }
     let manifest = Manifest::from_json(text).map_err(|error| wrong(error.to_string()))?;
-    if manifest.task_version != TASK_VERSION {
+    if TaskVersion::from_number(manifest.task_version).is_none() {
         return Err(wrong(format!(
-            "the model was trained for version {} of the task, and this app asks in version {TASK_VERSION}",
-            manifest.task_version
+            "the model was trained for version {} of the task, and this app asks in versions 1 to {}",
+            manifest.task_version,
+            TaskVersion::LATEST
         )));
     }
     Ok(manifest)
@@ -195,7 +196,8 @@ fn described(files: &[File], metadata: &Metadata) -> Manifest {
         trained_on: None,
         card: None,
         licence: said("general.license").unwrap_or_else(|| "not named in the file".to_owned()),
-        task_version: TASK_VERSION,
+        // One that is no number is told when the model is loaded.
+        task_version: task_version::of_metadata(metadata).unwrap_or(task_version::UNSAID),
         presets: vec![],
         files: files.iter().map(file).collect(),
     }

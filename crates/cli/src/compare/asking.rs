@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use anyhow::Result;
 use hangtag_engine::{Constraint, Event, Job, RowRequest};
 use hangtag_evaluate::{AnswerError, Answerer, GivenAnswer, Question};
-use hangtag_extract::{Extractor, MAX_ANSWER_TOKENS, Spans, TaskTokenizer, Vocabulary};
+use hangtag_extract::{Extractor, MAX_ANSWER_TOKENS, Spans, Vocabulary};
 use hangtag_task::{Answer, Feature, Product, TaskError, answer, parse_answer, prefix, suffix};
 use hangtag_weights::Tokenizer;
 
@@ -66,7 +66,7 @@ impl Model {
             Asking::Together => format!("trained, {bits}, all features together"),
         };
         let examples = match &asking {
-            Asking::Examples(products) => example_tokens(products, extractor.task_tokenizer())?,
+            Asking::Examples(products) => example_tokens(products, &extractor)?,
             _ => Vec::new(),
         };
         let (vocabulary, tokenizer) =
@@ -103,7 +103,7 @@ impl Model {
         count: usize,
     ) -> Result<Vec<GivenAnswer>, AnswerError> {
         let task = self.extractor.task_tokenizer();
-        let text = prefix(question.text, task)?;
+        let text = prefix(self.extractor.version(), question.text, task)?;
         let rows: Vec<&[Feature]> = question.features.chunks(count).collect();
         let mut so_far: Vec<Vec<u32>> = vec![Vec::new(); rows.len()];
         let mut answers: Vec<Vec<GivenAnswer>> = vec![Vec::new(); rows.len()];
@@ -134,7 +134,7 @@ impl Model {
     ) -> Result<Vec<GivenAnswer>, AnswerError> {
         let task = self.extractor.task_tokenizer();
         let mut tokens = self.examples.clone();
-        tokens.extend(prefix(question.text, task)?);
+        tokens.extend(prefix(self.extractor.version(), question.text, task)?);
         let suffixes = question.features.iter().map(|feature| suffix(feature, task));
         let suffixes = suffixes.collect::<Result<Vec<_>, _>>()?;
         self.rows(tokens, suffixes, question.text, question.features)
@@ -173,10 +173,11 @@ impl Model {
 }
 
 /// The products as questions with their answers.
-fn example_tokens(products: &[Product], task: &TaskTokenizer) -> Result<Vec<u32>, TaskError> {
+fn example_tokens(products: &[Product], extractor: &Extractor) -> Result<Vec<u32>, TaskError> {
+    let task = extractor.task_tokenizer();
     let mut tokens = Vec::new();
     for product in products {
-        tokens.extend(prefix(&product.text, task)?);
+        tokens.extend(prefix(extractor.version(), &product.text, task)?);
         for (name, value) in &product.features {
             tokens.extend(suffix(&Feature::new(name), task)?);
             tokens.extend(answer(value.as_deref(), task)?);

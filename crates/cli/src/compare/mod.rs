@@ -104,6 +104,7 @@ fn exported(args: &CompareArgs, adapter: &Path, format: ExportFormat) -> Result<
             shard_size: None,
             name: Some(name.to_owned()),
             licence: None,
+            task_version: None,
             json: false,
             quiet: args.quiet,
         })?;

@@ -19,7 +19,12 @@ use crate::{dataset, model};
 /// Makes ready whom the arguments name.
 pub fn open(args: &EvaluateArgs) -> Result<Box<dyn Answerer>> {
     if let Some(url) = &args.engine {
-        let server = Server::connect(url, args.engine_model.as_deref(), args.concurrency)?;
+        let server = Server::connect(
+            url,
+            args.engine_model.as_deref(),
+            args.concurrency,
+            args.task_version,
+        )?;
         return Ok(Box::new(server));
     }
     match args.baseline {

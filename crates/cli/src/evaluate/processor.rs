@@ -32,13 +32,12 @@ impl Processor {
         };
         let file = File::open(file.path()).map_err(|error| wrong(&error))?;
         let gguf = pollster::block_on(Gguf::open(files)).map_err(bad_input)?;
-        let Described { config, tokenizer, confidence } =
-            Described::read(&gguf).map_err(|error| wrong(&error))?;
+        let described = Described::read(&gguf).map_err(|error| wrong(&error))?;
         // Over so many tokens, text and answer together, a text is read in several windows.
         let context = args.context.map_or(usize::MAX, |context| context as usize);
-        let decoder = ProcessorDecoder::load(&mut BufReader::new(file), &config, context)
+        let decoder = ProcessorDecoder::load(&mut BufReader::new(file), &described.config, context)
             .map_err(|error| wrong(&error))?;
-        let mut extractor = Extractor::new(decoder, tokenizer, confidence);
+        let mut extractor = Extractor::new(decoder, described);
         if args.fit_confidence.is_some() {
             extractor.forget_confidence_map();
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use hangtag_evaluate::{AnswerError, Answerer, GivenAnswer, Question};
 use hangtag_extract::{MAX_ANSWER_TOKENS, whole_words};
-use hangtag_task::{Feature, merge_windows, parse_answer, prefix_text, suffix_text};
+use hangtag_task::{Feature, TaskVersion, merge_windows, parse_answer, prefix_text, suffix_text};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -29,6 +29,7 @@ pub struct Server {
     url: String,
     model: String,
     concurrency: usize,
+    version: TaskVersion,
 }
 
 #[derive(Deserialize)]
@@ -68,8 +69,14 @@ struct TokenLogProb {
 }
 
 impl Server {
-    /// Finds the server at `url`, with or without `/v1` at its end, and its first model if none is named.
-    pub fn connect(url: &str, model: Option<&str>, concurrency: u16) -> Result<Self> {
+    /// Finds the server at `url`, with or without `/v1` at its end, and its first model if none is named. It is asked in the
+    /// prompt's form `version`.
+    pub fn connect(
+        url: &str,
+        model: Option<&str>,
+        concurrency: u16,
+        version: TaskVersion,
+    ) -> Result<Self> {
         if !url.starts_with("http://") {
             return Err(bad_input(format!("--engine {url}: an address begins with http://"))
                 .hint("for example http://127.0.0.1:8000; for https, put a local proxy before the server")
@@ -87,6 +94,7 @@ impl Server {
             url: format!("{base}/v1"),
             model: String::new(),
             concurrency: usize::from(concurrency),
+            version,
         };
         server.model = match model {
             Some(model) => model.to_owned(),
@@ -232,7 +240,7 @@ impl Answerer for Server {
 
     fn answer(&mut self, question: &Question<'_>) -> Result<Vec<GivenAnswer>, AnswerError> {
         let Question { text, features, .. } = *question;
-        let prefix = prefix_text(text);
+        let prefix = prefix_text(text).repeat(self.version.readings());
         let Some((first, others)) = features.split_first() else { return Ok(Vec::new()) };
         let mut answers = vec![self.ask(text, &prefix, first).map_err(AnswerError::Failed)?];
         answers.extend(self.ask_together(text, &prefix, others).map_err(AnswerError::Failed)?);
@@ -265,7 +273,10 @@ mod tests {
 
     #[test]
     fn an_address_must_be_one() {
-        let error = Server::connect("localhost:8000", None, 1).err().unwrap().to_string();
+        let error = Server::connect("localhost:8000", None, 1, TaskVersion::LATEST)
+            .err()
+            .unwrap()
+            .to_string();
         assert!(
             error.starts_with("--engine localhost:8000: an address begins with http://"),
             "{error}"

@@ -250,7 +250,7 @@ fn a_package_that_is_none_or_another() {
     refused_model(
         &[("manifest.json", manifest(99, 3).as_bytes()), ("m.gguf", b"abc")],
         ".",
-        "error: .: the model was made for version 99 of the questions, and this hangtag asks version 1\n\
+        "error: .: the model was made for version 99 of the questions, and this hangtag asks versions 1 to 2\n\
          hint: get a hangtag and a model of the same age\n",
     );
     refused_model(

@@ -65,3 +65,44 @@ fn a_folder_of_transformers_trains_as_the_gguf_file_does() {
         said.err
     );
 }
+
+/// The number in the manifest of the package `out`.
+fn task_version(folder: &Path, out: &str) -> u64 {
+    let manifest = fs::read_to_string(folder.join(out).join("manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    manifest["task_version"].as_u64().unwrap()
+}
+
+#[test]
+fn the_version_of_the_questions_goes_from_training_into_the_model() {
+    let folder = folder();
+    let base = golden("llama.gguf");
+    let base = base.to_string_lossy();
+    let export = |adapter: &str, out: &str, more: &[&str]| {
+        let args = ["export", "--base", &base, "--adapter", adapter, "--out", out, "--quiet"];
+        let said = hangtag(folder.path(), &[&args[..], &["--format", "q4_0"], more].concat());
+        assert_eq!(said.code, 0, "{}", said.err);
+        task_version(folder.path(), out)
+    };
+    for (version, setting) in [(1, "data.task_version=1"), (2, "data.task_version=2")] {
+        let out = format!("trained-{version}");
+        let said = train(&folder, &["--base", &base, "--set", setting, "--out", &out]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        assert_eq!(export(&out, &format!("model-{version}"), &[]), version);
+    }
+    assert_eq!(export("trained-2", "told", &["--task-version", "1"]), 1);
+    // A package that is exported again, by way of a folder of transformers, is what it was.
+    for (base, format, out) in [("model-2", "safetensors", "hf"), ("hf", "q8_0", "again")] {
+        let args = ["export", "--base", base, "--format", format, "--out", out, "--quiet"];
+        assert_eq!(hangtag(folder.path(), &args).code, 0);
+    }
+    assert_eq!(task_version(folder.path(), "again"), 2);
+
+    let mean = ["average", "trained-1", "trained-2", "--base", &base, "--out", "mean"];
+    let said = hangtag(folder.path(), &mean);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("the version of the questions is 1 in the first"), "{}", said.err);
+    let said = train(&folder, &["--base", &base, "--set", "data.task_version=3", "--out", "x"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("give 1 to 2"), "{}", said.err);
+}

@@ -6,6 +6,7 @@ use crate::config::ModelConfig;
 use crate::row_order;
 use crate::safetensors::{Element, SafeTensors, SafeTensorsError, SafeTensorsWriter};
 use crate::source::ByteSource;
+use crate::task_version;
 use std::collections::BTreeMap;
 
 /// Which of a matrix's two tensors.
@@ -71,7 +72,7 @@ impl Adapter {
                 }
             }
         }
-        Ok(Self { config, modules })
+        Ok(Self { config, task_version: task_version::of_file(&file)?, modules })
     }
 
     /// The texts of both files: `adapter_config.json`, and the bytes of `adapter_model.safetensors` with the numbers
@@ -97,6 +98,8 @@ impl Adapter {
             });
         }
         let mut writer = SafeTensorsWriter::new();
+        // Not among PEFT's settings: some of its versions refuse those that they do not know.
+        task_version::add_to(&mut writer, self.task_version);
         for (name, named) in &wanted {
             writer.add_tensor(name, element, &named.shape(&self.config, model))?;
         }
@@ -257,7 +260,7 @@ mod tests {
                 );
             }
         }
-        Adapter { config, modules }
+        Adapter { config, task_version: 2, modules }
     }
 
     fn read(

@@ -73,7 +73,8 @@ mod tests {
             targets: [Linear::V].into(),
         };
         let lora = Lora { a: vec![1.0; 8], b: vec![2.0; 8] };
-        let adapter = Adapter { config, modules: BTreeMap::from([((0, Linear::V), lora)]) };
+        let adapter =
+            Adapter { config, task_version: 1, modules: BTreeMap::from([((0, Linear::V), lora)]) };
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("a/b");
         let missing = Adapter::load(&folder, &model, None).unwrap_err().to_string();

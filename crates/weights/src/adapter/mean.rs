@@ -32,6 +32,10 @@ impl Adapter {
         if own.base != its.base {
             return differ("base_model_name_or_path", own.base.clone(), its.base.clone());
         }
+        if self.task_version != other.task_version {
+            let [first, other] = [self, other].map(|adapter| adapter.task_version.to_string());
+            return differ("the version of the questions", first, other);
+        }
         if own.r != its.r {
             return differ("r", own.r.to_string(), its.r.to_string());
         }
@@ -75,7 +79,7 @@ mod tests {
             targets: [Linear::V].into(),
         };
         let lora = Lora { a: vec![a; 2], b: vec![b; 3] };
-        Adapter { config, modules: BTreeMap::from([((0, Linear::V), lora)]) }
+        Adapter { config, task_version: 1, modules: BTreeMap::from([((0, Linear::V), lora)]) }
     }
 
     #[test]
@@ -93,6 +97,7 @@ mod tests {
             adapter(1.0, 1.0).mean(&[other]).unwrap_err().to_string()
         };
         assert!(error(&|other| other.config.base = "org/other".to_owned()).contains("org/other"));
+        assert!(error(&|other| other.task_version = 2).contains("version of the questions is 1"));
         assert!(error(&|other| other.config.r = 2).contains(": r is 1 in the first and 2"));
         assert!(error(&|other| other.config.lora_alpha = 8.0).contains("lora_alpha is 2"));
         assert!(error(&|other| other.config.use_rslora = true).contains("use_rslora"));

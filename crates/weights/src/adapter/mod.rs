@@ -27,6 +27,8 @@ pub const WEIGHTS_FILE: &str = "adapter_model.safetensors";
 pub struct Adapter {
     /// Rank, scale, and what is adapted.
     pub config: AdapterConfig,
+    /// Version of the prompt format that it was trained with; [`UNSAID`](crate::task_version::UNSAID) where its file names none, as PEFT's.
+    pub task_version: u32,
     /// The matrices by layer, from 0: every target in every layer.
     pub modules: BTreeMap<(usize, Linear), Lora>,
 }

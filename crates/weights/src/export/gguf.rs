@@ -10,6 +10,7 @@ use crate::gguf::{GgufError, GgufWriter, shard_file_name};
 use crate::manifest::{MANIFEST_FILE, Manifest, ManifestFile};
 use crate::metadata::Metadata;
 use crate::source::FileSource;
+use crate::task_version;
 use std::path::Path;
 
 /// Writes the GGUF files of the model, then the manifest with their hashes.
@@ -100,5 +101,6 @@ fn metadata(merged: &Merged<'_>, gguf_type: GgufType, options: &Options) -> Meta
     metadata.insert("general.quantization_version", 2_u32);
     metadata.insert("general.name", options.name.as_str());
     ConfidenceMap::replace_in(&mut metadata, options.confidence);
+    task_version::replace_in(&mut metadata, options.task_version);
     metadata
 }

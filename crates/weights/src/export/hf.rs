@@ -10,6 +10,7 @@ use crate::blocks::DType;
 use crate::hf::{CONFIG_FILE, HfError, SpecialTokens, config_to_json, parts};
 use crate::row_order;
 use crate::safetensors::{Element, SafeTensorsError, SafeTensorsWriter};
+use crate::task_version;
 use crate::tokenizer::HfTokenizer;
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
@@ -58,7 +59,8 @@ pub(super) fn write(
             1 => "model.safetensors".to_owned(),
             count => format!("model-{:05}-of-{count:05}.safetensors", number + 1),
         };
-        let writer = plan(group)?;
+        let mut writer = plan(group)?;
+        task_version::add_to(&mut writer, options.task_version);
         weight_map.extend(writer.names().map(|tensor| (tensor.to_owned(), name.clone().into())));
         total_bytes += writer.num_bytes();
         let path = folder.join(&name);

@@ -80,7 +80,7 @@ pub struct Options {
     pub confidence: Option<ConfidenceMap>,
     /// SPDX expression of the weights' licence, for the manifest.
     pub licence: String,
-    /// Version of the prompt format that the model was trained with, for the manifest.
+    /// Version of the prompt format that the model was trained with, for the manifest and the files' metadata.
     pub task_version: u32,
 }
 

@@ -7,6 +7,7 @@ use crate::metadata::Metadata;
 use crate::row_order;
 use crate::safetensors::{SafeTensors, SafeTensorsError, Tensor};
 use crate::source::FileSource;
+use crate::task_version;
 use crate::tokenizer::metadata_from_hf;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,12 +47,13 @@ impl HfFolder {
     /// # Errors
     /// When a file is missing or damaged, the model or its tokenizer is not supported, or a tensor is missing.
     pub fn open(folder: &Path) -> Result<Self, HfError> {
-        let (config, metadata) = describe(folder)?;
+        let (config, mut metadata) = describe(folder)?;
         let mut files = Vec::new();
         let mut places = BTreeMap::new();
         for file in weight_files(folder)? {
             let source = FileSource::open(folder.join(file)).map_err(SafeTensorsError::from)?;
             let file = pollster::block_on(SafeTensors::open(source))?;
+            task_version::replace_in(&mut metadata, task_version::of_file(&file)?);
             for (tensor, info) in file.tensors() {
                 for (name, rows) in names_in(tensor, info, &config) {
                     let place = Place { file: files.len(), tensor: tensor.to_owned(), rows };

@@ -30,7 +30,6 @@ fn model() -> TrainedModel {
         base: "golden-llama",
         licence: "MIT",
         trained_on: "our tags",
-        task_version: 1,
         adapter_config: String::leak(config),
         adapter_weights: Vec::leak(golden("llama-adapter/adapter_model.safetensors")),
         confidence: None,
