@@ -20,7 +20,7 @@ pub fn of_metadata(metadata: &Metadata) -> Result<u32, MetadataError> {
 }
 
 /// Puts `version` in the place of the one that `metadata` may have.
-pub(crate) fn replace_in(metadata: &mut Metadata, version: u32) {
+pub fn replace_in(metadata: &mut Metadata, version: u32) {
     if version == UNSAID {
         metadata.remove(KEY);
     } else {

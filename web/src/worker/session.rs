@@ -495,6 +495,8 @@ pub fn extract_failure(error: ExtractError) -> Failure {
         ExtractError::Config(_)
         | ExtractError::Tokenizer(_)
         | ExtractError::Confidence(_)
+        | ExtractError::Metadata(_)
+        | ExtractError::TaskVersion { .. }
         | ExtractError::Vocabulary { .. } => of_kind(FailureKind::Model, &error),
         ExtractError::Cancelled { .. } | ExtractError::NoAnswer { .. } => {
             of_kind(FailureKind::Internal, &error)

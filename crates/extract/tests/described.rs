@@ -1,0 +1,42 @@
+//! What a GGUF file's headers say of the way in which its model is asked.
+
+use std::path::Path;
+
+use hangtag_extract::{Described, ExtractError};
+use hangtag_task::TaskVersion;
+use hangtag_weights::{FileSource, Gguf, GgufWriter, MemorySource, Value};
+
+/// The golden llama, its headers saying so of the version and its weights zeros.
+fn described(version: Option<Value>) -> Result<Described, ExtractError> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens/llama.gguf");
+    let golden = pollster::block_on(Gguf::open(vec![FileSource::open(path).unwrap()])).unwrap();
+    let mut metadata = golden.metadata().clone();
+    if let Some(version) = version {
+        metadata.insert("hangtag.task_version", version);
+    }
+    let mut writer = GgufWriter::new(metadata).unwrap();
+    for tensor in golden.tensors() {
+        writer.add_tensor(&tensor.name, tensor.dtype, &tensor.shape).unwrap();
+    }
+    let mut bytes = Vec::new();
+    writer.write(&mut bytes, &mut |tensor| Ok(vec![0; tensor.num_bytes()])).unwrap();
+    let source = MemorySource::new("model.gguf", bytes);
+    Described::read(&pollster::block_on(Gguf::open(vec![source])).unwrap())
+}
+
+#[test]
+fn a_model_is_asked_in_the_version_that_its_file_says() {
+    assert_eq!(described(None).unwrap().version, TaskVersion::Once);
+    for version in TaskVersion::ALL {
+        assert_eq!(described(Some(version.number().into())).unwrap().version, version);
+    }
+}
+
+#[test]
+fn a_version_that_is_not_known_is_refused_with_its_number() {
+    let error = described(Some(9_u32.into())).err().unwrap();
+    assert!(matches!(error, ExtractError::TaskVersion { found: 9 }), "{error}");
+    assert!(error.to_string().contains("versions 1 to 2"), "{error}");
+    let error = described(Some("two".into())).err().unwrap();
+    assert!(matches!(error, ExtractError::Metadata(_)), "{error}");
+}
