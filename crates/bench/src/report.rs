@@ -44,7 +44,7 @@ pub struct ShortReport {
     pub decode: Vec<Decode>,
     /// Features of one text.
     pub features: usize,
-    /// Tokens of that text.
+    /// Tokens of that text, read once.
     pub text_tokens: usize,
     /// Seconds to ask for one feature at a time, as a dialogue with a model would.
     pub seconds_one_by_one: f64,
@@ -117,8 +117,10 @@ pub struct Decode {
 pub struct Features {
     /// Features asked for.
     pub count: usize,
-    /// Tokens of the text.
+    /// Tokens of the text, read once.
     pub text_tokens: usize,
+    /// Times that the model reads it.
+    pub readings: usize,
     /// Tokens of all answers.
     pub generated_tokens: usize,
     /// The ways, the slowest first.
@@ -151,7 +153,7 @@ pub struct Rung {
 pub struct Catalogue {
     /// Texts.
     pub texts: usize,
-    /// Tokens of each.
+    /// Tokens of each, read once.
     pub text_tokens: usize,
     /// Features of each.
     pub features: usize,

@@ -174,7 +174,7 @@ impl<'a> Bench<'a> {
             prefill,
             decode,
             features: self.job.rows.len(),
-            text_tokens: self.job.prefix.len(),
+            text_tokens: self.text_tokens(),
             seconds_one_by_one,
             seconds_together,
         })
@@ -285,21 +285,27 @@ impl<'a> Bench<'a> {
         }
         Ok(Features {
             count: self.job.rows.len(),
-            text_tokens: self.job.prefix.len(),
+            text_tokens: self.text_tokens(),
+            readings: self.subject.readings(),
             generated_tokens: last.rows.iter().map(Vec::len).sum(),
             ladder,
         })
+    }
+
+    /// Tokens of one reading of the text.
+    fn text_tokens(&self) -> usize {
+        self.job.prefix.len() / self.subject.readings()
     }
 
     /// Different texts, cut from the text at different places, with the first features.
     async fn catalogue(&mut self) -> Measured<Catalogue> {
         let rows = self.job.rows[..CATALOGUE_FEATURES.min(self.job.rows.len())].to_vec();
         let prefix = &self.job.prefix;
-        let text_tokens = prefix.len().div_ceil(3);
+        let prompt_tokens = prefix.len().div_ceil(3);
         let jobs: Vec<Job> = (0..CATALOGUE_TEXTS)
             .map(|text| {
                 let ids = prefix.iter().cycle().skip(text * prefix.len() / CATALOGUE_TEXTS);
-                let prefix = ids.take(text_tokens).copied().collect();
+                let prefix = ids.take(prompt_tokens).copied().collect();
                 Job { prefix, rows: rows.clone(), stop_tokens: self.job.stop_tokens.clone() }
             })
             .collect();
@@ -321,6 +327,7 @@ impl<'a> Bench<'a> {
         };
         let seconds_together = self.median("a list, several texts at once", together).await?;
         let (texts, features) = (CATALOGUE_TEXTS, rows.len());
+        let text_tokens = prompt_tokens / self.subject.readings();
         Ok(Catalogue { texts, text_tokens, features, seconds_one_by_one, seconds_together })
     }
 

@@ -43,6 +43,14 @@ impl Subject<'_> {
         }
     }
 
+    /// Times that the text stands in the prompt.
+    pub(crate) fn readings(&self) -> usize {
+        match self {
+            Self::Model(extractor) => extractor.version().readings(),
+            Self::Shape(_) => 1,
+        }
+    }
+
     /// All the features of a text, and with a real model what their answers are taken from.
     pub(crate) fn job(
         &self,

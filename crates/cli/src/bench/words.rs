@@ -36,8 +36,11 @@ pub fn render(report: &Report, loaded: &Loaded) -> String {
         );
     }
     text += &format!(
-        "Features  {} of a text of {} tokens, {} tokens of answers; answers the same as the first way's and the last one's\n",
-        features.count, features.text_tokens, features.generated_tokens
+        "Features  {} of a text of {} tokens{}, {} tokens of answers; answers the same as the first way's and the last one's\n",
+        features.count,
+        features.text_tokens,
+        if features.readings == 2 { " (read twice)" } else { "" },
+        features.generated_tokens
     );
     features.ladder.iter().for_each(|one| text += &rung(one));
     if matches!(loaded, Loaded::Shape(_)) {
