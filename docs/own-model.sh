@@ -18,7 +18,7 @@ hangtag dataset split "$products" --out "$folder/data"
 
 step "training"
 hangtag train --base "$base" --data "$folder/data/train.jsonl" --val "$folder/data/val.jsonl" --out "$folder/adapter" \
-  --set run.memory_gb=15 --set run.recompute=true --set data.sequences=4 --set data.length=2048 "$@"
+  --set run.memory_gb=15 --set run.recompute=true --set data.sequences=4 --set data.length=2048 --set data.max_prefix_tokens=1536 "$@"
 
 export_model() {
   rm -rf "$folder/model"

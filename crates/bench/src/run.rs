@@ -244,7 +244,7 @@ impl<'a> Bench<'a> {
     fn ways(&self) -> Vec<(&'static str, Way)> {
         let mut ways = vec![
             ("one feature at a time", Way::OneByOne { read_again: true }),
-            ("+ text read once", Way::OneByOne { read_again: false }),
+            ("+ text kept", Way::OneByOne { read_again: false }),
             ("+ features together", Way::Together),
         ];
         if self.source.is_some() {
@@ -300,15 +300,12 @@ impl<'a> Bench<'a> {
     /// Different texts, cut from the text at different places, with the first features.
     async fn catalogue(&mut self) -> Measured<Catalogue> {
         let rows = self.job.rows[..CATALOGUE_FEATURES.min(self.job.rows.len())].to_vec();
-        let prefix = &self.job.prefix;
-        let prompt_tokens = prefix.len().div_ceil(3);
-        let jobs: Vec<Job> = (0..CATALOGUE_TEXTS)
-            .map(|text| {
-                let ids = prefix.iter().cycle().skip(text * prefix.len() / CATALOGUE_TEXTS);
-                let prefix = ids.take(prompt_tokens).copied().collect();
-                Job { prefix, rows: rows.clone(), stop_tokens: self.job.stop_tokens.clone() }
-            })
-            .collect();
+        let text = &self.job.prefix[..self.text_tokens()];
+        let text_tokens = text.len().div_ceil(3);
+        let prefixes = prefixes_of_texts(text, text_tokens, self.subject.readings());
+        let job =
+            |prefix| Job { prefix, rows: rows.clone(), stop_tokens: self.job.stop_tokens.clone() };
+        let jobs: Vec<Job> = prefixes.into_iter().map(job).collect();
         let one_by_one = async |bench: &mut Self| {
             bench.subject.engine_mut().clear_prefix_cache();
             let start = Instant::now();
@@ -327,7 +324,6 @@ impl<'a> Bench<'a> {
         };
         let seconds_together = self.median("a list, several texts at once", together).await?;
         let (texts, features) = (CATALOGUE_TEXTS, rows.len());
-        let text_tokens = prompt_tokens / self.subject.readings();
         Ok(Catalogue { texts, text_tokens, features, seconds_one_by_one, seconds_together })
     }
 
@@ -406,6 +402,19 @@ impl<'a> Bench<'a> {
     }
 }
 
+/// The prompts of [`CATALOGUE_TEXTS`] texts of `tokens` tokens each, cut from `text` at different places and read so often.
+fn prefixes_of_texts(text: &[u32], tokens: usize, readings: usize) -> Vec<Vec<u32>> {
+    let part = |number: usize| -> Vec<u32> {
+        text.iter()
+            .cycle()
+            .skip(number * text.len() / CATALOGUE_TEXTS)
+            .take(tokens)
+            .copied()
+            .collect()
+    };
+    (0..CATALOGUE_TEXTS).map(|number| part(number).repeat(readings)).collect()
+}
+
 /// Runs a job to its end.
 async fn answers(
     engine: &mut Engine,
@@ -431,4 +440,25 @@ async fn seconds<T, E: Into<BenchError>>(
     let start = Instant::now();
     let result = run.await.map_err(Into::into)?;
     Ok((start.elapsed().as_secs_f64(), result))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_texts_of_a_list_are_the_same() {
+        let text: Vec<u32> = (0..61).collect();
+        for readings in [1, 2] {
+            let prefixes = prefixes_of_texts(&text, 20, readings);
+            for (number, prefix) in prefixes.iter().enumerate() {
+                assert_eq!(prefix.len(), 20 * readings);
+                assert_eq!(prefix[..20], prefix[20 * (readings - 1)..]);
+                assert!(
+                    !prefixes[..number].contains(prefix),
+                    "text {number}, read {readings} times"
+                );
+            }
+        }
+    }
 }

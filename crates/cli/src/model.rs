@@ -22,6 +22,9 @@ pub const WHAT_A_MODEL_IS: &str = "--model takes a GGUF file of the llama or phi
                                    Hugging Face transformers (with config.json), a model of the hub such as hf:microsoft/phi-2, or a known name \
                                    such as smollm2-135m";
 
+/// A hint for a model whose way of being asked is not known.
+const OF_ONE_AGE: &str = "get a hangtag and a model of the same age";
+
 /// Loads the model that the arguments name; a known name is fetched first where it is missing.
 pub fn load(args: &ModelArgs) -> Result<Extractor> {
     let files = open(&args.model, args.quiet)?;
@@ -91,11 +94,11 @@ pub fn failure(error: &ExtractError) -> Failure {
         | ExtractError::Tokenizer(_)
         | ExtractError::Confidence(_)
         | ExtractError::Metadata(_)
-        | ExtractError::TaskVersion { .. }
         | ExtractError::Vocabulary { .. } => bad_input(error).hint(WHAT_A_MODEL_IS),
         ExtractError::ContextTooSmall { needed_tokens, .. } => {
             bad_input(error).hint(format!("give --context {needed_tokens} or more"))
         }
+        ExtractError::TaskVersion { .. } => bad_input(error).hint(OF_ONE_AGE),
         ExtractError::Load(source) => of_loading(source),
         ExtractError::Cancelled { .. }
         | ExtractError::Engine { .. }
@@ -181,7 +184,7 @@ pub fn read_package(folder: &Path, json: &str) -> Result<(Manifest, Vec<FileSour
             manifest.task_version,
             TaskVersion::LATEST
         ))
-        .hint("get a hangtag and a model of the same age")
+        .hint(OF_ONE_AGE)
         .into());
     }
     let files =

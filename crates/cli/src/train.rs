@@ -48,6 +48,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         }
         None => None,
     };
+    tell_of_another_version(args, &config, init.as_ref());
     let device = device(args.device)?;
     let base =
         Base::load(tensors.as_ref(), config.base.precision, None, &device).map_err(failure)?;
@@ -63,6 +64,17 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     };
     prepare(args, &config)?;
     follow(args, &run)
+}
+
+/// To teach an adapter another form of the prompt may be meant, or a setting that was forgotten.
+fn tell_of_another_version(args: &TrainArgs, config: &TrainConfig, init: Option<&Adapter>) {
+    let version = config.data.task_version;
+    if let Some(init) = init.filter(|init| init.task_version != version.number() && !args.quiet) {
+        eprintln!(
+            "--init-adapter was trained on version {} of the questions, and this run teaches version {version} (data.task_version)",
+            init.task_version
+        );
+    }
 }
 
 /// The base's weights and its tokenizer.

@@ -14,7 +14,7 @@ pub struct Extraction {
 /// What an extraction took, in tokens; time is for the caller to measure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
-    /// Tokens of the text's windows, prompt heading included.
+    /// Tokens of the text's windows in every reading, prompt headings included.
     pub prefix_tokens: usize,
     /// Of these, tokens whose keys and values were still in the cache.
     pub cached_prefix_tokens: usize,

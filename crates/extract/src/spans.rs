@@ -309,9 +309,6 @@ impl<'a> Spans<'a> {
             if !is_heading && text[place..].starts_with(token) && !token.is_empty() {
                 self.tokens.push((place, *id));
             }
-            if place == text.len() {
-                break;
-            }
             for byte in token {
                 // Blanks at the ends of lines are no part of the text.
                 place += usize::from(!is_heading && text.get(place) == Some(byte));

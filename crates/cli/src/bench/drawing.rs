@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use hangtag_bench::{KernelReport, Report, Rung};
 
+use super::words::read;
+
 const WIDTH: f64 = 780.0;
 /// Where bars begin, and the most that they take.
 const LEFT: f64 = 300.0;
@@ -21,7 +23,12 @@ pub fn svg(report: &Report) -> String {
     let mut y = title(
         &mut body,
         28.0,
-        &format!("{} features of a text of {} tokens", features.count, features.text_tokens),
+        &format!(
+            "{} features of a text of {} tokens{}",
+            features.count,
+            features.text_tokens,
+            read(features)
+        ),
     );
     y = ladder(&mut body, y, &features.ladder);
     y = title(&mut body, y + 20.0, "Kernels: share of what the GPU can do at most");

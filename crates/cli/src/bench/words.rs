@@ -1,6 +1,6 @@
 //! The report as text.
 
-use hangtag_bench::{Catalogue, Decode, KernelReport, LimitsReport, Report, Rung};
+use hangtag_bench::{Catalogue, Decode, Features, KernelReport, LimitsReport, Report, Rung};
 
 use super::loaded::Loaded;
 
@@ -39,7 +39,7 @@ pub fn render(report: &Report, loaded: &Loaded) -> String {
         "Features  {} of a text of {} tokens{}, {} tokens of answers; answers the same as the first way's and the last one's\n",
         features.count,
         features.text_tokens,
-        if features.readings == 2 { " (read twice)" } else { "" },
+        read(features),
         features.generated_tokens
     );
     features.ladder.iter().for_each(|one| text += &rung(one));
@@ -85,6 +85,11 @@ fn rung(rung: &Rung) -> String {
             &format!(", {} of {} drafted tokens right", rung.accepted_tokens, rung.drafted_tokens);
     }
     line + "\n"
+}
+
+/// How often the model reads the text, where it is more than once.
+pub fn read(features: &Features) -> &'static str {
+    if features.readings == 2 { " (read twice)" } else { "" }
 }
 
 fn catalogue(catalogue: &Catalogue) -> String {

@@ -60,7 +60,7 @@ impl Model {
                 format!("trained, {bits}, one feature at a time, text read anew")
             }
             Asking::OneByOne { anew: false } => {
-                format!("trained, {bits}, one feature at a time, text read once")
+                format!("trained, {bits}, one feature at a time, text kept")
             }
             Asking::InTurn(count) => format!("trained, {bits}, {count} features a prompt, in turn"),
             Asking::Together => format!("trained, {bits}, all features together"),

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use hangtag_evaluate::{AnswerError, Answerer, GivenAnswer, Lookup, Ner, Question};
 use hangtag_extract::{ExtractError, Extraction, Extractor};
-use hangtag_task::Product;
+use hangtag_task::{Product, TaskVersion};
 use hangtag_weights::registry::DEFAULT_MODEL;
 
 use super::args::{Baseline, EvaluateArgs, EvaluateDevice};
@@ -23,7 +23,7 @@ pub fn open(args: &EvaluateArgs) -> Result<Box<dyn Answerer>> {
             url,
             args.engine_model.as_deref(),
             args.concurrency,
-            args.task_version,
+            args.task_version.unwrap_or(TaskVersion::LATEST),
         )?;
         return Ok(Box::new(server));
     }

@@ -89,9 +89,9 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub concurrency: u16,
 
-    /// How the model behind --engine is to be asked: 1 reads the text once, 2 twice, as 'hangtag train' has taught it
-    #[arg(long, value_name = "VERSION", default_value_t = TaskVersion::LATEST, value_parser = parse_task_version)]
-    pub task_version: TaskVersion,
+    /// How the model behind --engine is to be asked: 1 reads the text once, 2 twice [default: 2, as 'hangtag train' teaches]
+    #[arg(long, value_name = "VERSION", requires = "engine", value_parser = parse_task_version)]
+    pub task_version: Option<TaskVersion>,
 
     /// For --model: tokens that it keeps in memory, text and answers together [default: 4096]
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]

@@ -235,7 +235,8 @@ impl LogProbs {
 
 impl Answerer for Server {
     fn name(&self) -> String {
-        format!("{} at {}", self.model, self.url)
+        let Self { model, url, version, .. } = self;
+        format!("{model} at {url}, task version {version}")
     }
 
     fn answer(&mut self, question: &Question<'_>) -> Result<Vec<GivenAnswer>, AnswerError> {

@@ -49,7 +49,7 @@ fn methods_stand_beside_each_other() {
             "| the base, not trained, 2 examples in the prompt",
             "| trained, 16 bits, all features together",
             "| trained, 4 bits, one feature at a time, text read anew",
-            "| trained, 4 bits, one feature at a time, text read once",
+            "| trained, 4 bits, one feature at a time, text kept",
             "| trained, 4 bits, 2 features a prompt, in turn",
             "| trained, 4 bits, all features together",
         ]

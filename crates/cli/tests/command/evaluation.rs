@@ -168,11 +168,15 @@ fn answer(request: &str, body: &[u8], broken: bool) -> (&'static str, Value) {
         return ("200 OK", json!({"data": [{"id": "played"}]}));
     }
     let asked: Value = serde_json::from_slice(body).unwrap();
-    assert_eq!((asked["model"].as_str(), asked["stop"][0].as_str()), (Some("played"), Some("\n")));
+    assert!(["played", "once"].contains(&asked["model"].as_str().unwrap()), "{asked}");
+    assert_eq!(asked["stop"][0], "\n");
     let prompt = asked["prompt"].as_str().unwrap();
     if broken && prompt.contains("Green") {
         return ("400 Bad Request", json!({"message": "no green"}));
     }
+    // The model's name says how often it wants to read the text.
+    let readings = if asked["model"] == "once" { 1 } else { 2 };
+    assert_eq!(prompt.matches("### Product\nA ").count(), readings, "{prompt}");
     let word = prompt.strip_prefix("### Product\nA ").unwrap().split(' ').next().unwrap();
     let text = if prompt.ends_with("\n### Color\n") { word } else { "none" };
     let logprobs = json!({"token_logprobs": [-0.5, 0.0]});
@@ -217,6 +221,21 @@ fn a_server_is_asked_and_a_run_goes_on_where_it_stopped() {
     );
     assert_eq!(report["calibration"]["answers"], 4);
     assert_eq!(fs::read_to_string(folder.path().join("p.jsonl")).unwrap().lines().count(), 2);
+}
+
+#[test]
+fn a_server_is_asked_in_the_version_that_is_named_and_versions_are_not_mixed() {
+    let folder = folder();
+    let url = serve(false);
+    let once = ["--engine", &url, "--engine-model", "once", "--task-version"];
+    let kept = ["--json", "--predictions", "p.jsonl"];
+    let report = object(&evaluate(&folder, &[&once[..], &["1"], &kept].concat()));
+    assert_eq!(report["answered"].as_u64(), Some(2));
+    let said = evaluate(&folder, &[&once[..], &["2"], &kept, &["--resume"]].concat());
+    assert!(said.err.contains("holds answers of"), "{}", said.err);
+    let said = evaluate(&folder, &["--baseline", "lookup", "--task-version", "1"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("--engine"), "{}", said.err);
 }
 
 #[test]

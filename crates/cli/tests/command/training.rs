@@ -86,10 +86,19 @@ fn the_version_of_the_questions_goes_from_training_into_the_model() {
     };
     for (version, setting) in [(1, "data.task_version=1"), (2, "data.task_version=2")] {
         let out = format!("trained-{version}");
-        let said = train(&folder, &["--base", &base, "--set", setting, "--out", &out]);
+        // The first step alone changes nothing: its learning rate is 0.
+        let more = ["--set", setting, "--set", "optimizer.epochs=3", "--out", &out];
+        let said = train(&folder, &[&["--base", &base], &more[..]].concat());
         assert_eq!(said.code, 0, "{}", said.err);
         assert_eq!(export(&out, &format!("model-{version}"), &[]), version);
     }
+    // Same seed and same products, so it is the prompt that made them learn otherwise.
+    let numbers = |out: &str| {
+        let bytes = adapter(&folder.path().join(out));
+        let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        bytes[8 + header..].to_vec()
+    };
+    assert!(numbers("trained-1") != numbers("trained-2"), "both were trained on one prompt");
     assert_eq!(export("trained-2", "told", &["--task-version", "1"]), 1);
     // A package that is exported again, by way of a folder of transformers, is what it was.
     for (base, format, out) in [("model-2", "safetensors", "hf"), ("hf", "q8_0", "again")] {
