@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::builder::TypedValueParser;
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 use hangtag_task::TaskVersion;
 use hangtag_weights::registry::{DEFAULT_BASE, DEFAULT_MODEL};
 
@@ -319,7 +320,7 @@ pub struct ExportArgs {
     pub licence: Option<String>,
 
     /// How the model is to be asked: 1 reads the text once, 2 twice [default: as the adapter says; 1 for one of PEFT]
-    #[arg(long, value_name = "VERSION", value_parser = parse_task_version)]
+    #[arg(long, value_name = "VERSION", value_parser = value_parser!(u32).try_map(TaskVersion::try_from))]
     pub task_version: Option<TaskVersion>,
 
     /// Print exactly one JSON object, the report
@@ -361,12 +362,6 @@ pub enum ExportFormat {
 
 /// Smallest part of a split model.
 const MIN_SHARD_BYTES: u64 = 1 << 20;
-
-/// A form of the prompt by its number.
-pub fn parse_task_version(text: &str) -> Result<TaskVersion, String> {
-    let known = || format!("give 1 to {}", TaskVersion::LATEST);
-    text.parse::<u32>().map_err(|_| known())?.try_into()
-}
 
 /// A size in bytes with its unit: 64MiB, 1.5GB, 1000000.
 fn parse_size(text: &str) -> Result<u64, String> {

@@ -67,19 +67,18 @@ pub fn export_to(args: &ExportArgs) -> Result<Report> {
 
 /// The version of the questions that the exported model answers: what the user says, the adapter, or the base.
 fn task_version(args: &ExportArgs, base: &Known, adapter: Option<&Adapter>) -> Result<u32> {
-    let number = match (args.task_version, adapter) {
-        (Some(version), _) => return Ok(version.number()),
+    let said = match (args.task_version, adapter) {
+        (Some(version), _) => version.number(),
         (None, Some(adapter)) => adapter.task_version,
         (None, None) => task_version::of_metadata(base.weights.metadata()).map_err(bad_input)?,
     };
-    match TaskVersion::from_number(number) {
-        Some(version) => Ok(version.number()),
-        None => Err(bad_input(format!(
-            "the model answers version {number} of the questions, which this hangtag does not know"
+    let known = TaskVersion::try_from(said).map_err(|_| {
+        bad_input(format!(
+            "the model answers version {said} of the questions, which this hangtag does not know"
         ))
         .hint("get a newer hangtag, or say with --task-version how the model is to be asked")
-        .into()),
-    }
+    })?;
+    Ok(known.number())
 }
 
 /// The weights to export, and what is known of them.

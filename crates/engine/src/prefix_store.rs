@@ -11,7 +11,8 @@ use std::ops::Range;
 /// prefix that differs from a kept one behind a common part therefore either goes on in that one's slots, whose rest
 /// is then forgotten, or is computed whole in slots of its own. It goes on where this saves at least as many tokens as
 /// it forgets, those of neighbours that stand in the way counted: the saving is certain, the loss only possible. So an
-/// edited text takes the place of its former self, and two texts that begin with the same heading are both kept. What
+/// edited text takes the place of its former self (but not where a prompt holds it twice: what both have in common ends in
+/// the first reading, and is less than half), and two texts that begin with the same heading are both kept. What
 /// must leave for want of room is no loss: if it has a quarter of a job's prefix, the job goes on there.
 #[derive(Debug, Clone)]
 pub(crate) struct PrefixStore {

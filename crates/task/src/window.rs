@@ -350,7 +350,7 @@ mod tests {
         assert!(fault(&|windows| drop(windows.remove(1))).is_some());
         assert!(fault(&|windows| windows[1].prefix.truncate(9)).is_some());
         assert!(fault(&|windows| windows.push(windows[0].clone())).is_some());
-        assert!(super::tests::fault(Twice, &text, &good, 100, &Characters).is_some());
+        assert!(self::fault(Twice, &text, &good, 100, &Characters).is_some());
     }
 
     proptest! {

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
+use clap::builder::TypedValueParser;
+use clap::{ArgGroup, Args as ClapArgs, ValueEnum, value_parser};
 use hangtag_task::TaskVersion;
-
-use crate::args::parse_task_version;
 
 /// Measure how good answers are, with a dataset of products with known features
 #[derive(ClapArgs)]
@@ -90,7 +89,7 @@ pub struct EvaluateArgs {
     pub concurrency: u16,
 
     /// How the model behind --engine is to be asked: 1 reads the text once, 2 twice [default: 2, as 'hangtag train' teaches]
-    #[arg(long, value_name = "VERSION", requires = "engine", value_parser = parse_task_version)]
+    #[arg(long, value_name = "VERSION", requires = "engine", value_parser = value_parser!(u32).try_map(TaskVersion::try_from))]
     pub task_version: Option<TaskVersion>,
 
     /// For --model: tokens that it keeps in memory, text and answers together [default: 4096]

@@ -53,7 +53,6 @@ impl HfFolder {
         for file in weight_files(folder)? {
             let source = FileSource::open(folder.join(file)).map_err(SafeTensorsError::from)?;
             let file = pollster::block_on(SafeTensors::open(source))?;
-            task_version::replace_in(&mut metadata, task_version::of_file(&file)?);
             for (tensor, info) in file.tensors() {
                 for (name, rows) in names_in(tensor, info, &config) {
                     let place = Place { file: files.len(), tensor: tensor.to_owned(), rows };
@@ -61,6 +60,10 @@ impl HfFolder {
                 }
             }
             files.push(file);
+        }
+        // Every file of an export says it.
+        if let Some(file) = files.first() {
+            task_version::replace_in(&mut metadata, task_version::of_file(file)?);
         }
         let folder = Self { name: folder.display().to_string(), config, metadata, files, places };
         folder.check()?;
